@@ -1,0 +1,170 @@
+//! The table of C functions between the httpd module and a Python engine.
+//!
+//! In embedded mode the module (`mod_wsgi_rs.so`, no Python in it) opens the engine of the right
+//! CPython ABI with `dlopen` and finds there one symbol, [`ENTRY`], which returns an [`Engine`]. The
+//! module calls it on any httpd thread, without the GIL; the engine calls back through
+//! [`ExchangeTable`] while that call lasts, also without the GIL.
+//!
+//! All data is borrowed: what a function is handed lives until that function returns. Nothing here
+//! allocates and nothing unwinds across the boundary. A change to any of these shapes raises
+//! [`VERSION`]; an engine of another version is refused.
+#![allow(clippy::missing_safety_doc)]
+
+use std::ffi::{CStr, c_int, c_void};
+
+pub mod bytes;
+
+pub use bytes::{Bytes, Pair};
+
+/// The version of every shape in this crate.
+pub const VERSION: u32 = 1;
+
+/// The symbol of the engine which returns its table: `extern "C" fn() -> *const Engine`.
+pub const ENTRY: &CStr = c"mod_wsgi_rs_engine";
+
+/// The type of the symbol [`ENTRY`].
+pub type Entry = unsafe extern "C" fn() -> *const Engine;
+
+/// How important a line of the log is: httpd's own numbers (`APLOG_ALERT` 1 .. `APLOG_DEBUG` 7).
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The site or a group of it does not work.
+    Critical = 2,
+    /// A request failed, or an application said so.
+    Error = 3,
+    /// Something an administrator should look at.
+    Warning = 4,
+    /// Start, stop and reload.
+    Info = 6,
+    /// Details for somebody who looks for a fault.
+    Debug = 7,
+}
+
+/// How a call of an application ended.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The response was sent whole, or the client went away.
+    Done = 0,
+    /// No head was sent: the server answers 500. The reason is in the log.
+    Failed = 1,
+    /// The application broke off after its head was sent: the client must see a broken response.
+    Broken = 2,
+    /// The script has no such callable: the server answers 404 (embedded) as mod_wsgi does.
+    NotFound = 3,
+    /// The script changed and this process does not reload in place: not started, send it elsewhere.
+    Reload = 4,
+    /// Python is shutting down: not started.
+    Stopping = 5,
+}
+
+/// What the engine of a process is started with.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct StartUp {
+    /// `size_of::<StartUp>()`.
+    pub size: usize,
+    /// The interpreter whose environment to use, `<python-home>/bin/python`; empty: libpython's own.
+    pub executable: Bytes,
+    /// Directories for `site.addsitedir`, separated by `:`; empty: none.
+    pub python_path: Bytes,
+    /// `mod_wsgi.process_group`; empty in embedded mode.
+    pub process_group: Bytes,
+    /// `wsgi.multithread`.
+    pub multithread: bool,
+    /// `wsgi.multiprocess`.
+    pub multiprocess: bool,
+    /// `mod_wsgi.threads_per_process`.
+    pub threads: u32,
+    /// `mod_wsgi.maximum_processes`.
+    pub processes: u32,
+    /// `apache.version`: major, minor, patch.
+    pub server_version: [u32; 3],
+    /// Writes one line to the server's log. Called on any thread, with or without the GIL.
+    pub log: unsafe extern "C" fn(level: c_int, line: Bytes),
+}
+
+/// The script that answers, and how.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Script {
+    /// Absolute path of the script.
+    pub filename: Bytes,
+    /// Name of the interpreter; empty: the main interpreter.
+    pub application_group: Bytes,
+    /// Name of the callable in the script.
+    pub callable: Bytes,
+    /// Look whether the script changed before it is used.
+    pub reloading: bool,
+}
+
+/// One request.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Call {
+    /// What to call.
+    pub script: Script,
+    /// The CGI part of environ, in order; `HTTPS` decides `wsgi.url_scheme` and is not shown.
+    pub environ: *const Pair,
+    /// How many pairs.
+    pub environ_len: usize,
+}
+
+/// Status and headers of a response.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Head {
+    /// The status code, 100..=999.
+    pub status: u16,
+    /// The whole status line as the application gave it, for example `404 Not Found`.
+    pub status_line: Bytes,
+    /// The headers in the application's order, duplicates kept.
+    pub headers: *const Pair,
+    /// How many headers.
+    pub headers_len: usize,
+}
+
+/// What the engine asks of the server while it answers one request. `exchange` is the pointer given to
+/// [`Engine::call`]. Everything is called on the thread of that call, without the GIL.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct ExchangeTable {
+    /// `size_of::<ExchangeTable>()`.
+    pub size: usize,
+    /// Reads at least one byte of the request body into `buffer`, waiting for it. The number of bytes;
+    /// 0 at the end of the body; -1: the client went away; -2: it took too long; -3: anything else.
+    pub read: unsafe extern "C" fn(exchange: *mut c_void, buffer: *mut u8, len: usize) -> isize,
+    /// Sends a head (null: sent before) and pieces of the body. `last`: the response ends with them;
+    /// otherwise they are flushed to the client before the function returns. 0, or -1: the client is gone.
+    pub send: unsafe extern "C" fn(
+        exchange: *mut c_void,
+        head: *const Head,
+        chunks: *const Bytes,
+        chunks_len: usize,
+        last: bool,
+    ) -> c_int,
+    /// Writes one line to the log of the request's virtual host.
+    pub log: unsafe extern "C" fn(exchange: *mut c_void, level: c_int, line: Bytes),
+}
+
+/// What an engine can do.
+#[repr(C)]
+pub struct Engine {
+    /// [`VERSION`] of the engine. Look at it before anything else.
+    pub version: u32,
+    /// Starts Python in this process, on its main thread, and gives the GIL back. 0, or -1 after a line
+    /// in the log said why not. Called once.
+    pub start: unsafe extern "C" fn(start: *const StartUp) -> c_int,
+    /// Loads a script before the first request. 0, or -1 after lines in the log. Needs no GIL.
+    pub preload: unsafe extern "C" fn(script: *const Script) -> c_int,
+    /// Answers one request; the [`Outcome`]. On any thread.
+    pub call: unsafe extern "C" fn(
+        call: *const Call,
+        table: *const ExchangeTable,
+        exchange: *mut c_void,
+    ) -> c_int,
+    /// Ends Python's life: waits for running calls up to `milliseconds`, then runs the shutdown of
+    /// `threading` and `atexit`. On the main thread. Python is not finalised: threads may still be in it.
+    pub stop: unsafe extern "C" fn(milliseconds: u32),
+}
