@@ -13,6 +13,7 @@
 use std::ffi::{CStr, c_int, c_void};
 
 pub mod bytes;
+pub mod library;
 
 pub use bytes::{Bytes, Pair};
 

@@ -1,0 +1,245 @@
+//! Launch data: what a leader is told when it starts.
+//!
+//! Written by the httpd parent to an anonymous file whose descriptor the leader inherits, read once.
+//! The form is FastCGI's name-value pairs (FastCGI 1.0, section 3.4): names and paths are bytes, of
+//! any length, and the codec is there already. Names that stand for lists are repeated.
+
+use fastcgi::pairs;
+use std::fmt;
+use std::os::fd::RawFd;
+
+/// A script to load before the first request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Preload {
+    /// Absolute path.
+    pub filename: Vec<u8>,
+    /// Name of the interpreter; empty: the main one.
+    pub application_group: Vec<u8>,
+}
+
+/// Everything a leader and its workers need to know.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Launch {
+    /// Name of the process group.
+    pub group: Vec<u8>,
+    /// What `ps` shows.
+    pub title: Vec<u8>,
+    /// Threads of each worker.
+    pub threads: u32,
+    /// `wsgi.multiprocess`.
+    pub multiprocess: bool,
+    /// One listening socket per worker; their number is the number of processes.
+    pub listeners: Vec<RawFd>,
+    /// The scoreboard's memory.
+    pub scoreboard: RawFd,
+    /// End of file: the parent has retired this group (restart or stop).
+    pub control: RawFd,
+    /// End of file: no httpd process that can send requests to this group is left.
+    pub lifeline: RawFd,
+    /// The user the group must run as.
+    pub uid: u32,
+    /// `home=`: also the first entry of `sys.path`.
+    pub home: Option<Vec<u8>>,
+    /// `python-path=`.
+    pub python_path: Vec<u8>,
+    /// Scripts to load, in order.
+    pub preloads: Vec<Preload>,
+    /// Stack of a worker thread in bytes; 0: the system's default.
+    pub stack_size: u64,
+    /// Requests after which a worker is replaced; 0: never.
+    pub maximum_requests: u64,
+    /// Milliseconds a retired group may go on while old httpd children use it.
+    pub graceful_timeout: u64,
+    /// Milliseconds a stopping worker has for its running requests.
+    pub shutdown_timeout: u64,
+    /// Milliseconds to wait for the other end of a connection.
+    pub socket_timeout: u64,
+    /// Lines less important than this httpd level (`APLOG_...`) are not written.
+    pub log_level: u32,
+    /// `apache.version`.
+    pub server_version: [u32; 3],
+}
+
+/// Launch data that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Error {
+    /// Not name-value pairs.
+    Malformed(fastcgi::Error),
+    /// A name this version does not know: module and engine come from different builds.
+    Unknown(Vec<u8>),
+    /// A value that is not the number it should be.
+    Number(&'static str),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(error) => write!(f, "the launch data is damaged: {error}"),
+            Self::Unknown(name) => write!(
+                f,
+                "the launch data has '{}', which this engine does not know: \
+                 install the module and its engines from the same build",
+                String::from_utf8_lossy(name)
+            ),
+            Self::Number(name) => write!(f, "the launch data has no number for '{name}'"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// One row per field that is a number, so that writing and reading cannot drift apart.
+macro_rules! numbers {
+    ($($name:literal => $field:ident),* $(,)?) => {
+        impl Launch {
+            fn encode_numbers(&self, out: &mut Vec<u8>) {
+                $(pairs::push(out, $name.as_bytes(), self.$field.to_string().as_bytes());)*
+            }
+
+            fn decode_number(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Error> {
+                $(if name == $name.as_bytes() {
+                    self.$field = number(value).ok_or(Error::Number($name))?;
+                    return Ok(true);
+                })*
+                Ok(false)
+            }
+        }
+    };
+}
+
+numbers! {
+    "threads" => threads,
+    "scoreboard" => scoreboard,
+    "control" => control,
+    "lifeline" => lifeline,
+    "uid" => uid,
+    "stack-size" => stack_size,
+    "maximum-requests" => maximum_requests,
+    "graceful-timeout" => graceful_timeout,
+    "shutdown-timeout" => shutdown_timeout,
+    "socket-timeout" => socket_timeout,
+    "log-level" => log_level,
+}
+
+impl Launch {
+    /// The launch data as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(1024);
+        self.encode_numbers(&mut out);
+        pairs::push(&mut out, b"group", &self.group);
+        pairs::push(&mut out, b"title", &self.title);
+        pairs::push(&mut out, b"multiprocess", if self.multiprocess { b"1" } else { b"0" });
+        for fd in &self.listeners {
+            pairs::push(&mut out, b"listener", fd.to_string().as_bytes());
+        }
+        if let Some(home) = &self.home {
+            pairs::push(&mut out, b"home", home);
+        }
+        pairs::push(&mut out, b"python-path", &self.python_path);
+        for preload in &self.preloads {
+            pairs::push(&mut out, b"preload", &preload.filename);
+            pairs::push(&mut out, b"preload-group", &preload.application_group);
+        }
+        for part in self.server_version {
+            pairs::push(&mut out, b"server-version", part.to_string().as_bytes());
+        }
+        out
+    }
+
+    /// Reads launch data again.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Error> {
+        let mut launch = Self::default();
+        let mut version = 0..;
+        for pair in pairs::iter(bytes) {
+            let (name, value) = pair.map_err(Error::Malformed)?;
+            if launch.decode_number(name, value)? {
+                continue;
+            }
+            match name {
+                b"group" => launch.group = value.to_vec(),
+                b"title" => launch.title = value.to_vec(),
+                b"multiprocess" => launch.multiprocess = value == b"1",
+                b"listener" => {
+                    launch.listeners.push(number(value).ok_or(Error::Number("listener"))?);
+                }
+                b"home" => launch.home = Some(value.to_vec()),
+                b"python-path" => launch.python_path = value.to_vec(),
+                b"preload" => launch
+                    .preloads
+                    .push(Preload { filename: value.to_vec(), application_group: Vec::new() }),
+                b"preload-group" => {
+                    if let Some(last) = launch.preloads.last_mut() {
+                        last.application_group = value.to_vec();
+                    }
+                }
+                b"server-version" => {
+                    let part = number(value).ok_or(Error::Number("server-version"))?;
+                    let place = version.next().and_then(|at| launch.server_version.get_mut(at));
+                    if let Some(place) = place {
+                        *place = part;
+                    }
+                }
+                other => return Err(Error::Unknown(other.to_vec())),
+            }
+        }
+        Ok(launch)
+    }
+
+    /// How many workers the group has.
+    pub fn processes(&self) -> usize {
+        self.listeners.len()
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn launch_data_comes_back_as_it_was() {
+        let launch = Launch {
+            group: b"site \xff".to_vec(),
+            title: b"(wsgi:site)".to_vec(),
+            threads: 15,
+            multiprocess: true,
+            listeners: vec![5, 9],
+            scoreboard: 4,
+            control: 6,
+            lifeline: 7,
+            uid: 33,
+            home: Some(b"/srv".to_vec()),
+            python_path: b"/a:/b".to_vec(),
+            preloads: vec![
+                Preload { filename: b"/a.wsgi".to_vec(), application_group: b"x".to_vec() },
+                Preload { filename: b"/b.wsgi".to_vec(), application_group: Vec::new() },
+            ],
+            stack_size: 1 << 20,
+            maximum_requests: 7,
+            graceful_timeout: 15_000,
+            shutdown_timeout: 5_000,
+            socket_timeout: 60_000,
+            log_level: 6,
+            server_version: [2, 4, 62],
+        };
+        assert_eq!(Launch::decode(&launch.encode()), Ok(launch));
+    }
+
+    #[test]
+    fn a_name_of_another_build_is_told() {
+        let mut bytes = Launch::default().encode();
+        pairs::push(&mut bytes, b"colour", b"red");
+        assert_eq!(Launch::decode(&bytes), Err(Error::Unknown(b"colour".to_vec())));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_taken_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Launch::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,488 @@
+//! The scoreboard of a process group: which workers there are, and how busy each is.
+//!
+//! One piece of shared memory per group, made by the httpd parent before anything forks. The httpd children
+//! choose a worker by it ([`Scoreboard::acquire`]), the leader and the workers write their state into it.
+//!
+//! How many requests a worker has in flight is the sum of its row of counts, one count per httpd child. A
+//! child changes only its own counts, so when it dies the parent sets them to zero and nothing is lost
+//! ([`Scoreboard::clear_child`]). A child claims before it looks: it adds one to its count and gives it back if the
+//! sum is then above the capacity. So there are never more requests in flight than threads.
+//!
+//! Requests that find every worker full wait on one futex word, which whoever frees a slot or brings a worker up moves on.
+//!
+//! The workers of an application can write to this memory, so nothing read from it is used as an index
+//! or a length; a spoilt scoreboard costs its own group only.
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::signal::Signal;
+use std::ffi::c_void;
+use std::fmt;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+const MAGIC: u32 = 0x5753_4731;
+
+/// Sizes of a scoreboard; the first words of its memory.
+#[repr(C)]
+struct Header {
+    magic: u32,
+    workers: u32,
+    children: u32,
+    capacity: u32,
+    /// The futex word: moves on whenever a waiting request should look again.
+    turn: AtomicU32,
+    /// How many requests wait.
+    waiting: AtomicU32,
+    /// Not zero: the group cannot be started; nobody need wait for it.
+    failed: AtomicU32,
+    /// Rows of children in use, counted from the first.
+    rows: AtomicU32,
+}
+
+/// One worker.
+#[repr(C, align(64))]
+struct WorkerRow {
+    state: AtomicU32,
+    generation: AtomicU32,
+    pid: AtomicI32,
+    /// The wait status of the last process in this place.
+    last_status: AtomicI32,
+    last_pid: AtomicI32,
+    requests: AtomicU64,
+}
+
+/// What a worker is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Nothing is there, or it is not ready yet.
+    Starting,
+    /// Takes requests.
+    Ready,
+    /// Finishes what it has and takes no more.
+    Draining,
+}
+
+impl State {
+    fn from_word(word: u32) -> Self {
+        match word {
+            1 => Self::Ready,
+            2 => Self::Draining,
+            _ => Self::Starting,
+        }
+    }
+
+    fn word(self) -> u32 {
+        match self {
+            Self::Starting => 0,
+            Self::Ready => 1,
+            Self::Draining => 2,
+        }
+    }
+}
+
+/// Why a request got no worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// All workers were busy until the deadline.
+    Busy,
+    /// No worker was ready until the deadline.
+    NoWorker,
+    /// The group cannot be started; waiting is no use.
+    Failed,
+}
+
+/// Until when to wait, by what there is to wait for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a worker that is ready.
+    pub ready: Instant,
+    /// For a free slot, when workers are ready and full.
+    pub free: Instant,
+}
+
+/// A worker's last death, for the log line of the request that died with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Death {
+    /// The process.
+    pub pid: i32,
+    /// Its wait status, as `waitpid` gives it.
+    pub status: i32,
+}
+
+impl fmt::Display for Death {
+    /// What happened to the process, without naming it: `was killed by signal 9 (SIGKILL)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if libc::WIFSIGNALED(self.status) {
+            let signal = libc::WTERMSIG(self.status);
+            let name = Signal::try_from(signal).map_or("unknown signal", Signal::as_str);
+            write!(f, "was killed by signal {signal} ({name})")
+        } else {
+            write!(f, "ended with exit status {}", libc::WEXITSTATUS(self.status))
+        }
+    }
+}
+
+/// The shared memory of one group.
+#[derive(Debug)]
+pub struct Scoreboard {
+    memory: NonNull<c_void>,
+    length: NonZeroUsize,
+    workers: usize,
+    children: usize,
+    capacity: u32,
+}
+
+// SAFETY: everything behind the pointer is read and written through atomics, except the sizes, which are
+// written before the memory is shared; and it stays mapped until the last owner drops it.
+unsafe impl Send for Scoreboard {}
+// SAFETY: as above.
+unsafe impl Sync for Scoreboard {}
+
+fn length(workers: usize, children: usize) -> Option<NonZeroUsize> {
+    let rows = workers.checked_mul(size_of::<WorkerRow>())?;
+    let pids = children.checked_mul(size_of::<AtomicI32>())?;
+    let counts = workers.checked_mul(children)?.checked_mul(size_of::<AtomicU32>())?;
+    NonZeroUsize::new(ROWS_AT.checked_add(rows)?.checked_add(pids)?.checked_add(counts)?)
+}
+
+/// Where the rows of workers begin: after the header, aligned for them.
+const ROWS_AT: usize = size_of::<Header>().next_multiple_of(align_of::<WorkerRow>());
+
+impl Scoreboard {
+    /// Makes a scoreboard for `workers` of `capacity` threads each, used by up to `children` httpd children, and the
+    /// descriptor by which the leader maps it.
+    pub fn create(workers: usize, children: usize, capacity: u32) -> io::Result<(OwnedFd, Self)> {
+        use nix::sys::memfd::{MFdFlags, memfd_create};
+        let fd = memfd_create(c"wsgi-scoreboard", MFdFlags::MFD_CLOEXEC)?;
+        let length = length(workers, children).ok_or_else(too_large)?;
+        nix::unistd::ftruncate(&fd, i64::try_from(length.get()).map_err(io::Error::other)?)?;
+        let memory = map(fd.as_fd(), length)?;
+        let header = Header {
+            magic: MAGIC,
+            workers: u32::try_from(workers).map_err(io::Error::other)?,
+            children: u32::try_from(children).map_err(io::Error::other)?,
+            capacity,
+            turn: AtomicU32::new(0),
+            waiting: AtomicU32::new(0),
+            failed: AtomicU32::new(0),
+            rows: AtomicU32::new(0),
+        };
+        // SAFETY: the mapping is at least a header long, aligned to a page, and nobody else has it yet.
+        unsafe { memory.cast::<Header>().write(header) };
+        Ok((fd, Self { memory, length, workers, children, capacity }))
+    }
+
+    /// Maps the scoreboard that somebody else made.
+    pub fn open(fd: BorrowedFd<'_>) -> io::Result<Self> {
+        let size = usize::try_from(nix::sys::stat::fstat(fd)?.st_size).map_err(io::Error::other)?;
+        let size = NonZeroUsize::new(size).filter(|size| size.get() >= ROWS_AT).ok_or_else(damaged)?;
+        let memory = map(fd, size)?;
+        // SAFETY: the mapping is at least a header long and aligned to a page.
+        let header = unsafe { memory.cast::<Header>().as_ref() };
+        let (workers, children) = (header.workers as usize, header.children as usize);
+        let board =
+            Self { memory, length: size, workers, children, capacity: header.capacity };
+        if header.magic != MAGIC || length(workers, children) != Some(size) {
+            return Err(damaged());
+        }
+        Ok(board)
+    }
+
+    fn header(&self) -> &Header {
+        // SAFETY: mapped for the life of self, a header long by construction.
+        unsafe { self.memory.cast::<Header>().as_ref() }
+    }
+
+    fn worker_rows(&self) -> &[WorkerRow] {
+        // SAFETY: `length` counted this many rows at this offset, which is aligned for them; zero bytes are a row.
+        unsafe {
+            let first = self.memory.cast::<u8>().add(ROWS_AT).cast::<WorkerRow>();
+            NonNull::slice_from_raw_parts(first, self.workers).as_ref()
+        }
+    }
+
+    fn child_pids(&self) -> &[AtomicI32] {
+        let at = ROWS_AT + self.workers * size_of::<WorkerRow>();
+        // SAFETY: `length` counted this many words after the rows; zero bytes are a word.
+        unsafe {
+            let first = self.memory.cast::<u8>().add(at).cast::<AtomicI32>();
+            NonNull::slice_from_raw_parts(first, self.children).as_ref()
+        }
+    }
+
+    /// The counts, one run of all children per worker.
+    fn counts(&self) -> &[AtomicU32] {
+        let at = ROWS_AT + self.workers * size_of::<WorkerRow>() + self.children * size_of::<AtomicI32>();
+        // SAFETY: `length` counted this many words after the pids; zero bytes are a word.
+        unsafe {
+            let first = self.memory.cast::<u8>().add(at).cast::<AtomicU32>();
+            NonNull::slice_from_raw_parts(first, self.workers * self.children).as_ref()
+        }
+    }
+
+    fn row(&self, worker: usize) -> Option<&WorkerRow> {
+        self.worker_rows().get(worker)
+    }
+
+    fn counts_of(&self, worker: usize) -> &[AtomicU32] {
+        let start = worker * self.children;
+        let used = (self.header().rows.load(SeqCst) as usize).min(self.children);
+        self.counts().get(start..start + used).unwrap_or(&[])
+    }
+
+    fn count(&self, worker: usize, child: Child) -> Option<&AtomicU32> {
+        self.counts().get(worker * self.children + child.0)
+    }
+
+    /// How many workers the group has.
+    pub fn workers(&self) -> usize {
+        self.workers
+    }
+
+    /// Requests in flight to a worker, from all children together.
+    pub fn in_flight(&self, worker: usize) -> u32 {
+        self.counts_of(worker).iter().map(|count| count.load(SeqCst)).fold(0, u32::wrapping_add)
+    }
+
+    /// Requests that wait for a slot.
+    pub fn waiting(&self) -> u32 {
+        self.header().waiting.load(SeqCst)
+    }
+
+    /// What a worker is doing.
+    pub fn state(&self, worker: usize) -> State {
+        self.row(worker).map_or(State::Starting, |row| State::from_word(row.state.load(SeqCst)))
+    }
+
+    /// Which process a worker is, counted: a connection to an earlier one is of no use any more.
+    pub fn generation(&self, worker: usize) -> u32 {
+        self.row(worker).map_or(0, |row| row.generation.load(SeqCst))
+    }
+
+    /// The process in a worker's place; 0: none.
+    pub fn pid(&self, worker: usize) -> i32 {
+        self.row(worker).map_or(0, |row| row.pid.load(SeqCst))
+    }
+
+    /// A new process takes a worker's place. It is not ready yet.
+    pub fn worker_started(&self, worker: usize, pid: i32) {
+        if let Some(row) = self.row(worker) {
+            row.state.store(State::Starting.word(), SeqCst);
+            row.pid.store(pid, SeqCst);
+            row.generation.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// The process in a worker's place says what it does. One whose place was taken by another is not heard.
+    pub fn set_state(&self, worker: usize, pid: i32, state: State) {
+        if let Some(row) = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid) {
+            row.state.store(state.word(), SeqCst);
+            self.wake_all();
+        }
+    }
+
+    /// The leader: a process ended. If it still was the one in the worker's place, the place is empty now.
+    pub fn worker_ended(&self, worker: usize, death: Death) {
+        if let Some(row) = self.row(worker) {
+            row.last_status.store(death.status, SeqCst);
+            row.last_pid.store(death.pid, SeqCst);
+            if row.pid.compare_exchange(death.pid, 0, SeqCst, SeqCst).is_ok() {
+                row.state.store(State::Starting.word(), SeqCst);
+            }
+        }
+    }
+
+    /// The last death in a worker's place.
+    pub fn last_death(&self, worker: usize) -> Option<Death> {
+        let row = self.row(worker)?;
+        let pid = row.last_pid.load(SeqCst);
+        (pid != 0).then(|| Death { pid, status: row.last_status.load(SeqCst) })
+    }
+
+    /// The parent: the group cannot be started (`true`), or is tried again (`false`).
+    pub fn set_failed(&self, failed: bool) {
+        self.header().failed.store(u32::from(failed), SeqCst);
+        self.wake_all();
+    }
+
+    /// A worker counts a request it took.
+    pub fn count_request(&self, worker: usize) {
+        if let Some(row) = self.row(worker) {
+            row.requests.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// Requests taken in a worker's place so far.
+    pub fn requests(&self, worker: usize) -> u64 {
+        self.row(worker).map_or(0, |row| row.requests.load(SeqCst))
+    }
+
+    /// An httpd child takes a row of its own; `None` when there is none left.
+    pub fn join(&self, pid: i32) -> Option<Child> {
+        for (index, slot) in self.child_pids().iter().enumerate() {
+            if slot.compare_exchange(0, pid, SeqCst, SeqCst).is_ok() {
+                let used = u32::try_from(index).ok()?.checked_add(1)?;
+                self.header().rows.fetch_max(used, SeqCst);
+                return Some(Child(index));
+            }
+        }
+        None
+    }
+
+    /// The parent: an httpd child is gone, and with it the requests it had in flight.
+    pub fn clear_child(&self, pid: i32) {
+        for (index, slot) in self.child_pids().iter().enumerate() {
+            if slot.load(SeqCst) == pid {
+                for worker in 0..self.workers {
+                    if let Some(count) = self.count(worker, Child(index)) {
+                        count.store(0, SeqCst);
+                    }
+                }
+                slot.store(0, SeqCst);
+                self.wake_all();
+            }
+        }
+    }
+
+    /// Takes a slot of the least busy worker that is ready, waiting for one as long as `patience` lasts.
+    pub fn acquire(&self, child: Child, patience: Patience) -> Result<Slot<'_>, Refused> {
+        loop {
+            let turn = self.header().turn.load(SeqCst);
+            if let Some(slot) = self.try_acquire(child) {
+                return Ok(slot);
+            }
+            self.header().waiting.fetch_add(1, SeqCst);
+            // Look once more: a slot given back before `waiting` was counted woke nobody.
+            let slot = self.try_acquire(child);
+            let deadline = match &slot {
+                Some(_) => None,
+                None if self.header().failed.load(SeqCst) != 0 => {
+                    self.header().waiting.fetch_sub(1, SeqCst);
+                    return Err(Refused::Failed);
+                }
+                None => {
+                    let ready = (0..self.workers).any(|it| self.state(it) == State::Ready);
+                    Some(if ready {
+                        (patience.free, Refused::Busy)
+                    } else {
+                        (patience.ready, Refused::NoWorker)
+                    })
+                }
+            };
+            let refused = deadline.and_then(|(deadline, why)| {
+                let left = deadline.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Some(why);
+                }
+                futex_wait(&self.header().turn, turn, left);
+                None
+            });
+            self.header().waiting.fetch_sub(1, SeqCst);
+            match (slot, refused) {
+                (Some(slot), _) => return Ok(slot),
+                (None, Some(why)) => return Err(why),
+                (None, None) => {}
+            }
+        }
+    }
+
+    fn try_acquire(&self, child: Child) -> Option<Slot<'_>> {
+        let (worker, _) = (0..self.workers)
+            .filter(|&worker| self.state(worker) == State::Ready)
+            .map(|worker| (worker, self.in_flight(worker)))
+            .filter(|&(_, busy)| busy < self.capacity)
+            .min_by_key(|&(_, busy)| busy)?;
+        let generation = self.generation(worker);
+        self.count(worker, child)?.fetch_add(1, SeqCst);
+        let slot = Slot { board: self, worker, generation, child };
+        // Somebody else may have claimed the same slot: whoever then sees too many gives it back.
+        (self.in_flight(worker) <= self.capacity && self.state(worker) == State::Ready)
+            .then_some(slot)
+    }
+
+    fn release(&self, worker: usize, child: Child) {
+        if let Some(count) = self.count(worker, child) {
+            // Not below zero, should the memory have been spoilt.
+            let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
+        }
+        if self.header().waiting.load(SeqCst) != 0 {
+            self.header().turn.fetch_add(1, SeqCst);
+            futex_wake(&self.header().turn, 1);
+        }
+    }
+
+    fn wake_all(&self) {
+        self.header().turn.fetch_add(1, SeqCst);
+        futex_wake(&self.header().turn, i32::MAX);
+    }
+}
+
+impl Drop for Scoreboard {
+    fn drop(&mut self) {
+        // SAFETY: mapped by `map` with this length; every borrow of it ended with self.
+        let _ = unsafe { munmap(self.memory, self.length.get()) };
+    }
+}
+
+/// The row of one httpd child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Child(usize);
+
+/// The right to have one request in flight to a worker; given back when dropped.
+#[derive(Debug)]
+pub struct Slot<'b> {
+    board: &'b Scoreboard,
+    child: Child,
+    /// The worker.
+    pub worker: usize,
+    /// The process it was when the slot was taken.
+    pub generation: u32,
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.board.release(self.worker, self.child);
+    }
+}
+
+fn map(fd: BorrowedFd<'_>, length: NonZeroUsize) -> io::Result<NonNull<c_void>> {
+    // SAFETY: a new mapping, placed by the kernel, of a file that nobody shortens.
+    let memory = unsafe {
+        mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, fd, 0)
+    };
+    Ok(memory?)
+}
+
+fn too_large() -> io::Error {
+    io::Error::other("the scoreboard would be too large")
+}
+
+fn damaged() -> io::Error {
+    io::Error::other("this is no scoreboard of the same build")
+}
+
+/// Waits until the word is not `seen` any more, for `time` at most. May return early.
+fn futex_wait(word: &AtomicU32, seen: u32, time: Duration) {
+    let time = libc::timespec {
+        tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
+        tv_nsec: time.subsec_nanos().into(),
+    };
+    // SAFETY: the word and the time live for the call; the kernel reads both and writes neither.
+    unsafe {
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, &raw const time);
+    }
+}
+
+fn futex_wake(word: &AtomicU32, how_many: i32) {
+    // SAFETY: only the address of the word is used.
+    unsafe {
+        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, how_many);
+    }
+}
+
+#[cfg(test)]
+mod tests;

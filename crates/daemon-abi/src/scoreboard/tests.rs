@@ -1,0 +1,148 @@
+//! What the scoreboard promises, with threads in the place of processes.
+
+use super::*;
+use std::sync::atomic::AtomicUsize;
+
+fn patience(milliseconds: u64) -> Patience {
+    let until = Instant::now() + Duration::from_millis(milliseconds);
+    Patience { ready: until, free: until }
+}
+
+fn ready_board(workers: usize, capacity: u32) -> Scoreboard {
+    let (_, board) = Scoreboard::create(workers, 8, capacity).unwrap();
+    for worker in 0..workers {
+        let pid = 1000 + i32::try_from(worker).unwrap();
+        board.worker_started(worker, pid);
+        board.set_state(worker, pid, State::Ready);
+    }
+    board
+}
+
+#[test]
+fn the_least_busy_worker_is_chosen() {
+    let board = ready_board(2, 2);
+    let child = board.join(1).unwrap();
+    let first = board.acquire(child, patience(0)).unwrap();
+    let second = board.acquire(child, patience(0)).unwrap();
+    assert_ne!(first.worker, second.worker);
+}
+
+#[test]
+fn no_more_requests_than_threads_are_in_flight_from_all_children_together() {
+    let board = ready_board(2, 3);
+    let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for pid in 1..=8 {
+            let (board, running, most) = (&board, &running, &most);
+            scope.spawn(move || {
+                let child = board.join(pid).unwrap();
+                for _ in 0..2000 {
+                    let slot = board.acquire(child, patience(30_000)).unwrap();
+                    most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    std::thread::yield_now();
+                    running.fetch_sub(1, SeqCst);
+                    drop(slot);
+                }
+            });
+        }
+    });
+    assert!(most.load(SeqCst) <= 6);
+    assert_eq!((board.in_flight(0), board.in_flight(1), board.waiting()), (0, 0, 0));
+}
+
+#[test]
+fn a_full_group_refuses_at_the_deadline() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let _slot = board.acquire(child, patience(0)).unwrap();
+    let started = Instant::now();
+    assert_eq!(board.acquire(child, patience(50)).unwrap_err(), Refused::Busy);
+    assert!(started.elapsed() >= Duration::from_millis(50));
+}
+
+#[test]
+fn a_slot_given_back_goes_to_one_who_waits() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let slot = board.acquire(child, patience(0)).unwrap();
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| board.acquire(child, patience(10_000)).is_ok());
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        drop(slot);
+        assert!(waiter.join().unwrap());
+    });
+}
+
+#[test]
+fn a_request_waits_for_a_worker_to_become_ready() {
+    let (_, board) = Scoreboard::create(1, 2, 1).unwrap();
+    let child = board.join(1).unwrap();
+    assert_eq!(board.acquire(child, patience(10)).unwrap_err(), Refused::NoWorker);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| board.acquire(child, patience(10_000)).is_ok());
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        board.worker_started(0, 77);
+        board.set_state(0, 77, State::Ready);
+        assert!(waiter.join().unwrap());
+    });
+}
+
+#[test]
+fn nobody_waits_for_a_group_that_cannot_start() {
+    let (_, board) = Scoreboard::create(1, 2, 1).unwrap();
+    let child = board.join(1).unwrap();
+    board.set_failed(true);
+    assert_eq!(board.acquire(child, patience(60_000)).unwrap_err(), Refused::Failed);
+}
+
+#[test]
+fn a_child_that_dies_takes_no_slot_with_it() {
+    let board = ready_board(1, 1);
+    let lost = board.join(41).unwrap();
+    std::mem::forget(board.acquire(lost, patience(0)).unwrap());
+    let child = board.join(42).unwrap();
+    assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::Busy);
+    board.clear_child(41);
+    assert!(board.acquire(child, patience(0)).is_ok());
+    assert_eq!(board.join(43), Some(lost));
+}
+
+#[test]
+fn a_draining_worker_gets_no_requests() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    board.set_state(0, 1000, State::Draining);
+    assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::NoWorker);
+}
+
+#[test]
+fn a_death_is_remembered_and_the_place_is_empty_only_if_it_was_the_last_process() {
+    let board = ready_board(1, 1);
+    board.worker_started(0, 2000);
+    board.set_state(0, 1000, State::Draining);
+    board.set_state(0, 2000, State::Ready);
+    board.worker_ended(0, Death { pid: 1000, status: 9 });
+    assert_eq!((board.state(0), board.pid(0)), (State::Ready, 2000));
+    assert_eq!(board.last_death(0), Some(Death { pid: 1000, status: 9 }));
+    board.worker_ended(0, Death { pid: 2000, status: 0 });
+    assert_eq!((board.state(0), board.pid(0)), (State::Starting, 0));
+}
+
+#[test]
+fn both_sides_see_the_same_memory() {
+    let (fd, board) = Scoreboard::create(3, 4, 5).unwrap();
+    let other = Scoreboard::open(fd.as_fd()).unwrap();
+    other.worker_started(2, 99);
+    other.set_state(2, 99, State::Ready);
+    assert_eq!((board.pid(2), board.state(2), board.generation(2)), (99, State::Ready, 1));
+}
+
+#[test]
+fn other_memory_is_refused() {
+    let fd = crate::spawn::memory_file(c"other", &[7; 4096]).unwrap();
+    assert!(Scoreboard::open(fd.as_fd()).is_err());
+}

@@ -1,0 +1,29 @@
+//! What the module and its workers say to each other beyond FastCGI 1.0.
+//!
+//! All of it is asked for by the front in the parameters of a request, so a worker behaves as any
+//! FastCGI responder towards a front end that does not know of it.
+
+/// Parameters with this prefix are between the module and the worker; applications do not see them.
+pub const PRIVATE_PREFIX: &[u8] = b"mod_wsgi.x-";
+
+/// The name of the interpreter to use; absent or empty: the main one.
+pub const APPLICATION_GROUP: &[u8] = b"mod_wsgi.application_group";
+
+/// The callable in the script; absent or empty: `application`.
+pub const CALLABLE_OBJECT: &[u8] = b"mod_wsgi.callable_object";
+
+/// `1`: look whether the script changed before the request is started.
+pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
+
+/// `1`: the front knows [`CONTINUE`], sends no more of the body than came with the parameters until it
+/// gets one, and understands an application status as the HTTP status of a failure.
+pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
+
+/// The record type by which a worker asks for the rest of the request body. It has no content.
+///
+/// Until then the front keeps what it sent, so a request that was refused with `FCGI_OVERLOADED` can go
+/// to another worker; and a body that the application never reads is never sent.
+pub const CONTINUE: u8 = 64;
+
+/// The most bytes of a body that the front sends along with the parameters.
+pub const EAGER_BODY: usize = 64 * 1024;
