@@ -179,13 +179,13 @@ impl Scoreboard {
     /// Maps the scoreboard that somebody else made.
     pub fn open(fd: BorrowedFd<'_>) -> io::Result<Self> {
         let size = usize::try_from(nix::sys::stat::fstat(fd)?.st_size).map_err(io::Error::other)?;
-        let size = NonZeroUsize::new(size).filter(|size| size.get() >= ROWS_AT).ok_or_else(damaged)?;
+        let size =
+            NonZeroUsize::new(size).filter(|size| size.get() >= ROWS_AT).ok_or_else(damaged)?;
         let memory = map(fd, size)?;
         // SAFETY: the mapping is at least a header long and aligned to a page.
         let header = unsafe { memory.cast::<Header>().as_ref() };
         let (workers, children) = (header.workers as usize, header.children as usize);
-        let board =
-            Self { memory, length: size, workers, children, capacity: header.capacity };
+        let board = Self { memory, length: size, workers, children, capacity: header.capacity };
         if header.magic != MAGIC || length(workers, children) != Some(size) {
             return Err(damaged());
         }
@@ -216,7 +216,9 @@ impl Scoreboard {
 
     /// The counts, one run of all children per worker.
     fn counts(&self) -> &[AtomicU32] {
-        let at = ROWS_AT + self.workers * size_of::<WorkerRow>() + self.children * size_of::<AtomicI32>();
+        let at = ROWS_AT
+            + self.workers * size_of::<WorkerRow>()
+            + self.children * size_of::<AtomicI32>();
         // SAFETY: `length` counted this many words after the pids; zero bytes are a word.
         unsafe {
             let first = self.memory.cast::<u8>().add(at).cast::<AtomicU32>();
@@ -452,7 +454,14 @@ impl Drop for Slot<'_> {
 fn map(fd: BorrowedFd<'_>, length: NonZeroUsize) -> io::Result<NonNull<c_void>> {
     // SAFETY: a new mapping, placed by the kernel, of a file that nobody shortens.
     let memory = unsafe {
-        mmap(None, length, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_SHARED, fd, 0)
+        mmap(
+            None,
+            length,
+            ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+            MapFlags::MAP_SHARED,
+            fd,
+            0,
+        )
     };
     Ok(memory?)
 }

@@ -26,4 +26,8 @@ pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
 pub const CONTINUE: u8 = 64;
 
 /// The most bytes of a body that the front sends along with the parameters.
-pub const EAGER_BODY: usize = 64 * 1024;
+pub const EAGER_BODY: usize = 16 * 1024;
+
+/// A message up to this size is taken by the kernel in one piece, so a worker that closed the connection with
+/// part of it unread has read nothing of it.
+pub const WHOLE_MESSAGE: usize = 32 * 1024;

@@ -96,7 +96,11 @@ pub fn path_of(address: usize) -> Option<PathBuf> {
 
 /// A libpython that is in this process already, brought by another module.
 pub fn python_in_process() -> Option<PathBuf> {
-    unsafe extern "C" fn look(info: *mut libc::dl_phdr_info, _: usize, found: *mut c_void) -> c_int {
+    unsafe extern "C" fn look(
+        info: *mut libc::dl_phdr_info,
+        _: usize,
+        found: *mut c_void,
+    ) -> c_int {
         // SAFETY: the loader hands a live entry and the pointer that was given to it.
         let (name, found) = unsafe { ((*info).dlpi_name, &mut *found.cast::<Option<PathBuf>>()) };
         if name.is_null() {

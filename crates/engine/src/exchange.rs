@@ -2,7 +2,9 @@
 //! daemon mode.
 //!
 //! Implementations own the connection; the engine borrows one for the length of a call. Every function
-//! is called on the thread of that call, without the GIL, and may wait.
+//! is called without the GIL (except `log`, which must be quick) and may wait. It is called on the thread of
+//! that call, or on a thread of the application that uses `wsgi.input` or `write` while the thread of the call is
+//! in Python: never by two threads at once, hence `Send`.
 
 use engine_abi::Level;
 
@@ -33,7 +35,7 @@ pub enum ReadError {
 pub struct Gone;
 
 /// One request and its response.
-pub trait Exchange {
+pub trait Exchange: Send {
     /// Reads at least one byte of the request body into `buffer`, waiting for it; 0 at its end.
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError>;
 

@@ -1,1 +1,60 @@
-//! placeholder
+//! Calls WSGI applications: the Python side of mod_wsgi_rs.
+//!
+//! An [`Engine`] is what a process has once Python runs in it: interpreters, their scripts, and the calls that
+//! are running. Whoever has a request describes it as a [`Call`], lends an [`Exchange`] for its body and its
+//! response, and gets an [`Outcome`]. Nothing here knows httpd or FastCGI.
+//!
+//! Python is used through its C API ([`pyo3_ffi`]) and wrappers of our own, see `python.rs`: higher wrappers keep
+//! state for the whole process, which breaks with several interpreters. No function of Python's is called
+//! without the GIL, and no lock of ours is waited for with it.
+
+mod boundary;
+mod call;
+mod class;
+mod engine;
+mod environ;
+mod errors;
+mod exception;
+pub mod exchange;
+mod file_wrapper;
+mod fork;
+mod gil;
+mod input;
+mod interpreter;
+mod loader;
+mod module;
+mod output;
+mod python;
+mod request;
+mod start;
+mod start_response;
+mod thread_state;
+
+pub use engine::{Engine, open};
+pub use engine_abi::{Level, Outcome};
+pub use exchange::{Exchange, Gone, Head, ReadError};
+pub use fork::{Fork, fork};
+pub use gil::{Saved, release_gil};
+pub use start::{Error, LogFn, Reload, StartUp, initialise};
+
+/// The script that answers, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Script<'a> {
+    /// Absolute path of the script.
+    pub filename: &'a [u8],
+    /// Name of the interpreter; empty: the main interpreter.
+    pub application_group: &'a [u8],
+    /// Name of the callable in the script.
+    pub callable: &'a [u8],
+    /// Look whether the script changed before it is used.
+    pub reloading: bool,
+}
+
+/// One request.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// What to call.
+    pub script: Script<'a>,
+    /// The CGI part of environ; `HTTPS` decides `wsgi.url_scheme` and is not shown.
+    pub environ: &'a [(&'a [u8], &'a [u8])],
+}

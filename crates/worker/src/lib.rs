@@ -1,1 +1,17 @@
-//! placeholder
+//! The daemon processes of a process group.
+//!
+//! A *leader* is the Python that the httpd parent executed for a `WSGIDaemonProcess`; it runs
+//! [`leader::main`], forks the *workers* and replaces them. A worker waits for FastCGI connections and
+//! answers requests with the engine, each on one of its threads.
+
+pub mod leader;
+
+mod connection;
+mod connections;
+mod exchange;
+mod log;
+mod offspring;
+mod process;
+mod signals;
+mod threads;
+mod title;

@@ -1,0 +1,111 @@
+# mod_wsgi_rs. `make` alone says what there is to do.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.SILENT:
+.DEFAULT_GOAL := help
+export PATH := $(HOME)/.cargo/bin:$(PATH)
+export CARGO_TERM_COLOR ?= auto
+
+# What may be set on the command line.
+PORT ?= 8000
+APP ?=
+PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
+PYTEST_ARGS ?=
+FORCE ?=
+DESTDIR ?=
+# PACKAGES=no: nothing of the operating system is looked at or installed.
+PACKAGES ?= yes
+APXS ?= $(firstword $(shell command -v apxs apxs2 2>/dev/null) apxs)
+export APXS PORT APP
+
+# The ABIs that engines are built for: a configuration file each.
+ABI_DIRECTORY := crates/python-extension/abi
+ALL_ABIS := $(patsubst $(ABI_DIRECTORY)/%.txt,%,$(wildcard $(ABI_DIRECTORY)/*.txt))
+# Those of the Pythons on this machine, unless ABIS="cp311 cp312" says others.
+ABIS ?=
+# The Python that lint checks the code for.
+CHECK_ABI ?= cp311
+VENV := $(CURDIR)/build/venv
+
+fail = { printf '%s\n' $(1) >&2; exit 1; }
+
+.PHONY: help
+help: ## Say what there is to do.
+	echo "mod_wsgi_rs: Python WSGI applications in Apache httpd 2.4"
+	echo
+	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
+	echo
+	echo "  make serve APP=path/to/app.wsgi serves that script in both modes; PORT=8001 chooses a port."
+	echo "  make test PYTEST_ARGS='-k reload -x' hands arguments to pytest; ABIS='cp311 cp313' chooses engines to build."
+
+.PHONY: serve
+serve: build venv ## From a bare machine: build, then httpd with the examples on 127.0.0.1:8000, in the foreground.
+	VENV=$(VENV) exec tools/serve
+
+.PHONY: test
+test: build venv ## From a bare machine: build, then every test.
+	echo "== cargo test"
+	PYO3_PYTHON="$(PYTHON)" cargo test --workspace --quiet || $(call fail,"A unit test failed; the output is above.")
+	echo "== end-to-end tests"
+	cd tests
+	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) ||
+		$(call fail,"An end-to-end test failed; the output is above.")
+
+.PHONY: build
+build: packages module ## Leave the module, the engines and wsgi.load in build/.
+	abis="$(ABIS)"
+	for abi in $${abis:-$$(tools/pythons "$(PYTHON)")}; do tools/engine "$$abi"; done
+	ls build/engine.*.so >/dev/null 2>&1 ||
+		$(call fail,"No engine was built: no CPython 3.10 or newer was found. Install python3$(,) or set ABIS.")
+	printf 'LoadModule wsgi_module "%s/build/mod_wsgi_rs.so"\n' "$(CURDIR)" >build/wsgi.load.new
+	mv build/wsgi.load.new build/wsgi.load
+	echo "Include $(CURDIR)/build/wsgi.load in an httpd.conf to load the module."
+
+.PHONY: engines
+engines: packages ## Build the engines of every CPython that is supported, there or not.
+	for abi in $(ALL_ABIS); do tools/engine "$$abi"; done
+
+# Put in place at once: a running httpd has the old one mapped.
+.PHONY: module
+module: packages
+	echo "== building the module"
+	mkdir -p build
+	cargo build --release --quiet || $(call fail,"The module could not be built; the compiler says why above.")
+	cp target/release/libmod_wsgi_rs.so build/mod_wsgi_rs.so.new
+	mv build/mod_wsgi_rs.so.new build/mod_wsgi_rs.so
+
+.PHONY: packages
+packages:
+	if [ "$(PACKAGES)" != no ]; then tools/packages; fi
+
+.PHONY: venv
+venv: packages
+	tools/venv $(VENV) "$(PYTHON)" tests/requirements.txt
+
+.PHONY: lint
+lint: packages ## Check formatting, clippy and the documentation of the code.
+	cargo fmt --version >/dev/null 2>&1 && cargo clippy --version >/dev/null 2>&1 ||
+		$(call fail,"rustfmt and clippy are needed: rustup component add rustfmt clippy (Debian: apt-get install rustfmt rust-clippy)")
+	export PYO3_CONFIG_FILE="$(CURDIR)/$(ABI_DIRECTORY)/$(CHECK_ABI).txt"
+	echo "== cargo fmt"
+	cargo fmt --all --check || $(call fail,"Run cargo fmt --all; the differences are above.")
+	echo "== cargo clippy"
+	cargo clippy --workspace --all-targets --quiet -- -D warnings || $(call fail,"clippy has complaints; they are above.")
+	echo "== cargo doc"
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet ||
+		$(call fail,"The documentation has faults; they are above.")
+
+.PHONY: install
+install: ## As root: install module and engines beside httpd's modules (FORCE=1 replaces another mod_wsgi).
+	FORCE="$(FORCE)" DESTDIR="$(DESTDIR)" tools/install
+
+.PHONY: clean
+clean: ## Delete everything that was built.
+	cargo clean --quiet 2>/dev/null || rm -rf target
+	rm -rf build
+	find tests examples -name __pycache__ -prune -exec rm -rf {} +
+	echo "Deleted build/ and target/."
+
+, := ,

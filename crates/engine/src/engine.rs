@@ -1,0 +1,193 @@
+//! The engine of a process: its interpreters, and the calls that are running.
+//!
+//! Owned by whoever serves requests; shared between all its threads. Methods are called without the GIL
+//! unless they say so.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine_abi::{Level, Outcome};
+
+use crate::exchange::Exchange;
+use crate::fork::{self, Fork};
+use crate::gil::{self, release_gil};
+use crate::interpreter::Interpreter;
+use crate::loader;
+use crate::python::Gil;
+use crate::request::lock;
+use crate::start::{Error, StartUp};
+use crate::{Call, Script, call, thread_state};
+
+/// The engine of a process.
+pub struct Engine {
+    startup: StartUp,
+    main: Arc<Interpreter>,
+    named: Mutex<HashMap<Vec<u8>, Arc<Named>>>,
+    calls: Mutex<Calls>,
+    /// A call has ended.
+    ended: Condvar,
+}
+
+/// The interpreter of an application group, once it is made. The lock is waited for without the GIL.
+#[derive(Default)]
+struct Named(Mutex<Option<Arc<Interpreter>>>);
+
+#[derive(Default)]
+struct Calls {
+    running: usize,
+    stopping: bool,
+}
+
+/// Sets up the main interpreter of a Python that runs, on the thread on which it started, with the GIL.
+///
+/// # Errors
+/// [`Error::SetUp`], [`Error::NoGil`].
+pub fn open(startup: StartUp) -> Result<Engine, Error> {
+    if !gil::is_held() {
+        return Err(Error::NoGil);
+    }
+    // SAFETY: the GIL is held.
+    let py = unsafe { Gil::assume() };
+    fork::set_serving();
+    let main = Interpreter::main(py, &startup).ok_or(Error::SetUp)?;
+    Ok(Engine {
+        startup,
+        main,
+        named: Mutex::default(),
+        calls: Mutex::default(),
+        ended: Condvar::new(),
+    })
+}
+
+/// Counts a call as running.
+struct Running<'a>(&'a Engine);
+
+impl<'a> Running<'a> {
+    fn begin(engine: &'a Engine) -> Option<Self> {
+        let mut calls = lock(&engine.calls);
+        if calls.stopping {
+            return None;
+        }
+        calls.running = calls.running.saturating_add(1);
+        Some(Self(engine))
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let mut calls = lock(&self.0.calls);
+        calls.running = calls.running.saturating_sub(1);
+        if calls.stopping && calls.running == 0 {
+            self.0.ended.notify_all();
+        }
+    }
+}
+
+impl Engine {
+    /// Answers one request.
+    pub fn call(&self, call: &Call<'_>, exchange: &mut dyn Exchange) -> Outcome {
+        let Some(_running) = Running::begin(self) else { return Outcome::Stopping };
+        match self.interpreter(call.script.application_group) {
+            Some(interpreter) => call::serve(&interpreter, self.startup.reload, call, exchange),
+            None => {
+                let line = format!(
+                    "WRS4014: there is no interpreter for application group '{}'",
+                    String::from_utf8_lossy(call.script.application_group)
+                );
+                exchange.log(Level::Error, line.as_bytes());
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Loads a script before the first request.
+    ///
+    /// # Errors
+    /// It could not be loaded; the log has the reason.
+    #[allow(clippy::result_unit_err)]
+    pub fn preload(&self, script: &Script<'_>) -> Result<(), ()> {
+        let Some(_running) = Running::begin(self) else { return Err(()) };
+        let interpreter = self.interpreter(script.application_group).ok_or(())?;
+        let now = Some(loader::modified(script.filename));
+        let found = interpreter.scripts.find(script.filename);
+        found.load(&interpreter, now, false, &self.startup.log).map_err(|_| ())
+    }
+
+    /// The number of calls that are running.
+    pub fn running(&self) -> usize {
+        lock(&self.calls).running
+    }
+
+    /// Takes no new calls, waits for the running ones up to `timeout`, then runs what Python runs before it
+    /// ends: the end of `threading`, `atexit`, and flushing. On the thread of [`open`]. Python is not
+    /// finalised: threads that did not end in time are still in it, and the process is expected to exit.
+    /// Threads an application started, if they are not daemons, are waited for without a limit; the caller
+    /// has one for the process.
+    pub fn stop(&self, timeout: Duration) {
+        let deadline = Instant::now().checked_add(timeout);
+        let mut calls = lock(&self.calls);
+        calls.stopping = true;
+        while calls.running > 0 {
+            let left = deadline.map_or(timeout, |at| at.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                let line = format!(
+                    "WRS4021: {} requests are still running after {} s; Python is shut down without them",
+                    calls.running,
+                    timeout.as_secs()
+                );
+                (self.startup.log)(Level::Warning, line.as_bytes());
+                break;
+            }
+            calls = self.ended.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(calls);
+        let named: Vec<_> = lock(&self.named).values().cloned().collect();
+        for interpreter in named.iter().filter_map(|named| lock(&named.0).clone()) {
+            if interpreter.is_alive() {
+                interpreter.shut_down(&self.startup.log);
+            }
+        }
+        self.main.shut_down(&self.startup.log);
+        thread_state::stopped();
+    }
+
+    /// Gives back the GIL which the thread of [`open`] holds since then. Its thread state is kept for its own
+    /// calls and for [`Engine::stop`].
+    pub fn release_gil(&self) {
+        let _kept = release_gil();
+    }
+
+    /// [`fork`](fork::fork) for a caller on the thread of [`open`] that does not hold the GIL: it is taken, and
+    /// given back on both sides. Only the main interpreter and its scripts live on in the child; those of
+    /// application groups are made anew when they are asked for.
+    ///
+    /// # Errors
+    /// What `fork` says.
+    pub fn fork(&self) -> io::Result<Fork> {
+        let Some(_session) = self.main.enter() else {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        };
+        fork::fork()
+    }
+
+    /// The interpreter of an application group, made if need be.
+    fn interpreter(&self, name: &[u8]) -> Option<Arc<Interpreter>> {
+        if name.is_empty() {
+            return Some(Arc::clone(&self.main));
+        }
+        let named = {
+            let mut named = lock(&self.named);
+            match named.get(name) {
+                Some(found) => Arc::clone(found),
+                None => Arc::clone(named.entry(name.to_vec()).or_default()),
+            }
+        };
+        let mut made = lock(&named.0);
+        if made.as_ref().is_none_or(|interpreter| !interpreter.is_alive()) {
+            *made = Interpreter::create(&self.main, name, &self.startup);
+        }
+        made.clone()
+    }
+}

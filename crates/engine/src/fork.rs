@@ -1,0 +1,97 @@
+//! Forking a process in which Python runs: the leader of a process group makes its workers so.
+//!
+//! On the main thread. Only the forking thread and the main interpreter live on in the child.
+//! See <https://docs.python.org/3/c-api/sys.html#c.PyOS_BeforeFork>.
+
+use std::io;
+use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+
+use pyo3_ffi as ffi;
+
+use crate::boundary::python_fn;
+use crate::class::{Table, method_no_arguments};
+use crate::gil;
+use crate::python::{Gil, Owned, Result};
+
+unsafe extern "C" {
+    fn PyOS_BeforeFork();
+    fn PyOS_AfterFork_Parent();
+    fn PyOS_AfterFork_Child();
+}
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static SERVING: AtomicI32 = AtomicI32::new(0);
+
+/// Which side of a fork this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// The process that forked, and the child's id.
+    Parent(libc::pid_t),
+    /// The new process.
+    Child,
+}
+
+/// Forks, telling Python before and after. On the main thread, with the GIL of the main interpreter; the child
+/// has no other thread.
+///
+/// # Errors
+/// What `fork` says, or that the GIL is not held.
+pub fn fork() -> io::Result<Fork> {
+    if !gil::is_held() {
+        return Err(io::Error::other("fork needs the GIL"));
+    }
+    // SAFETY: the GIL is held; each of the three functions is called once, in the process it is for.
+    unsafe {
+        PyOS_BeforeFork();
+        match libc::fork() {
+            0 => {
+                PyOS_AfterFork_Child();
+                GENERATION.fetch_add(1, Ordering::AcqRel);
+                set_serving();
+                Ok(Fork::Child)
+            }
+            child => {
+                let result = if child < 0 { Err(io::Error::last_os_error()) } else { Ok(child) };
+                PyOS_AfterFork_Parent();
+                result.map(Fork::Parent)
+            }
+        }
+    }
+}
+
+/// How many forks lie between the process that started and this one.
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Acquire)
+}
+
+/// This process serves requests; processes that an application forks from it do not.
+pub(crate) fn set_serving() {
+    // SAFETY: has no conditions.
+    SERVING.store(unsafe { libc::getpid() }, Ordering::Release);
+}
+
+/// The Python function that says whether this is the process that serves requests.
+pub(crate) fn serving(py: Gil<'_>) -> Result<Owned<'_>> {
+    let [definition, _] = &FUNCTIONS.0;
+    let definition = std::ptr::from_ref(definition).cast_mut();
+    let none = std::ptr::null_mut();
+    // SAFETY: the GIL is held; a static definition; a new reference or null.
+    unsafe { Owned::new(py, ffi::PyCFunction_NewEx(definition, none, none)) }
+}
+
+python_fn! {
+    fn is_serving(
+        py,
+        _module: *mut ffi::PyObject,
+        _none: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: has no conditions.
+        let pid = unsafe { libc::getpid() };
+        Ok(py.bool(SERVING.load(Ordering::Acquire) == pid).into_ptr())
+    }
+}
+
+static FUNCTIONS: Table<[ffi::PyMethodDef; 2]> = Table([
+    method_no_arguments(c"serving", is_serving, c"Whether this process serves requests."),
+    ffi::PyMethodDef::zeroed(),
+]);

@@ -1,0 +1,88 @@
+//! Taking the GIL and giving it back.
+//!
+//! A [`Session`] is the time in which a thread holds the GIL of one interpreter. Sessions of one thread do
+//! not nest. Whoever waits (for a client, for a lock of ours) does so in [`released`] or outside of a
+//! session: nothing in this crate waits for a Rust lock with the GIL in hand.
+//! See <https://docs.python.org/3/c-api/init.html#releasing-the-gil-from-extension-code>.
+
+use std::marker::PhantomData;
+
+use pyo3_ffi as ffi;
+
+use crate::python::Gil;
+use crate::thread_state::{self, Home};
+
+/// The time in which this thread holds the GIL. Dropping it gives the GIL back.
+pub(crate) struct Session(PhantomData<*mut ()>);
+
+impl Session {
+    /// Takes the GIL for the interpreter `home`. `None`: there is no memory for a thread state.
+    pub(crate) fn enter(main: Home, home: Home) -> Option<Self> {
+        let (state, deferred) = thread_state::of(main, home)?;
+        // SAFETY: a state of this OS thread and of a live interpreter, not attached: sessions do not nest.
+        unsafe { ffi::PyEval_RestoreThread(state) };
+        let session = Self(PhantomData);
+        thread_state::drop_deferred(session.py(), deferred);
+        Some(session)
+    }
+
+    /// The proof that the GIL is held.
+    pub(crate) fn py(&self) -> Gil<'_> {
+        // SAFETY: held from `enter` to `drop`.
+        unsafe { Gil::assume() }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // SAFETY: the GIL is held with the state of `enter`, which the thread's table keeps.
+        unsafe { ffi::PyEval_SaveThread() };
+    }
+}
+
+/// Runs `body` without the GIL, and takes it again, also when `body` panics.
+///
+/// # Safety
+/// `body` touches no Python object, except the data of `bytes` objects somebody holds a reference to.
+pub(crate) unsafe fn released<R>(_py: Gil<'_>, body: impl FnOnce() -> R) -> R {
+    struct Back(*mut ffi::PyThreadState);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            // SAFETY: the state this thread gave the GIL back with.
+            unsafe { ffi::PyEval_RestoreThread(self.0) };
+        }
+    }
+    // SAFETY: `_py` proves that the GIL is held.
+    let _back = Back(unsafe { ffi::PyEval_SaveThread() });
+    body()
+}
+
+/// The thread state with which a thread gave the GIL back. It stays on its thread.
+#[derive(Debug)]
+#[must_use = "the GIL is taken again with it"]
+pub struct Saved(*mut ffi::PyThreadState);
+
+/// Whether the current thread holds the GIL. A look only, by which functions that need the GIL can be safe.
+pub(crate) fn is_held() -> bool {
+    // SAFETY: has no conditions once Python is loaded.
+    unsafe { ffi::Py_IsInitialized() != 0 && ffi::PyGILState_Check() != 0 }
+}
+
+/// Gives the GIL back on the thread that holds it; nothing happens if it does not.
+pub fn release_gil() -> Saved {
+    if !is_held() {
+        return Saved(std::ptr::null_mut());
+    }
+    // SAFETY: the GIL is held.
+    Saved(unsafe { ffi::PyEval_SaveThread() })
+}
+
+impl Saved {
+    /// Takes the GIL again.
+    pub fn restore(self) {
+        if !self.0.is_null() {
+            // SAFETY: the state with which this thread gave the GIL back, used once.
+            unsafe { ffi::PyEval_RestoreThread(self.0) };
+        }
+    }
+}

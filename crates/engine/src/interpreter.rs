@@ -1,0 +1,223 @@
+//! One Python interpreter: the main one, or that of an application group.
+//!
+//! All objects the engine uses again are owned here and passed down; nothing of Python is global. An
+//! interpreter lives until the process ends. Shared between threads by `Arc`.
+//! See <https://docs.python.org/3/c-api/init.html#sub-interpreter-support>.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use engine_abi::Level;
+use pyo3_ffi as ffi;
+
+use crate::environ::Environ;
+use crate::errors::Log;
+use crate::exception::{self, Incident};
+use crate::fork;
+use crate::gil::Session;
+use crate::loader::Scripts;
+use crate::module::{self, Classes};
+use crate::python::{Gil, Kept, Owned, Result};
+use crate::start::StartUp;
+use crate::thread_state::{self, Home};
+
+const SUPPORT: &str = include_str!("support.py");
+
+static SERIAL: AtomicU64 = AtomicU64::new(1);
+
+/// An interpreter that is set up.
+pub(crate) struct Interpreter {
+    home: Home,
+    main: Home,
+    name: Vec<u8>,
+    /// How often this process is the child of a fork, when the interpreter was made.
+    generation: u32,
+    pub(crate) environ: Environ,
+    pub(crate) classes: Classes,
+    pub(crate) scripts: Scripts,
+    /// The string `close`.
+    pub(crate) close: Kept,
+    /// The string `reload_required`.
+    pub(crate) reload_required: Kept,
+    describe: Kept,
+    shut_down: Kept,
+}
+
+impl Interpreter {
+    /// Sets up the main interpreter, which is the current one, on the thread on which Python started.
+    pub(crate) fn main(py: Gil<'_>, startup: &StartUp) -> Option<Arc<Self>> {
+        let home = Home { serial: 0, raw: current(py) };
+        thread_state::adopt(py, home, true);
+        set_up(py, home, home, b"", startup)
+    }
+
+    /// Makes and sets up the interpreter of an application group. Without the GIL.
+    pub(crate) fn create(main: &Self, name: &[u8], startup: &StartUp) -> Option<Arc<Self>> {
+        let shown = String::from_utf8_lossy(name);
+        let Some(session) = main.enter() else {
+            (startup.log)(Level::Error, b"WRS4013: there is no memory for a Python thread state");
+            return None;
+        };
+        // SAFETY: the GIL is held with a state of the main interpreter. This is the one place where the
+        // current state changes under our feet: the new interpreter's first state is the current one
+        // afterwards, and becomes this thread's own for it. The end of `session` saves that state.
+        if unsafe { ffi::Py_NewInterpreter() }.is_null() {
+            let line =
+                format!("WRS4014: Python makes no interpreter for application group {shown:?}");
+            (startup.log)(Level::Error, line.as_bytes());
+            return None;
+        }
+        let py = session.py();
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let home = Home { serial, raw: current(py) };
+        thread_state::adopt(py, home, false);
+        set_up(py, main.home, home, name, startup)
+    }
+
+    /// Takes the GIL for this interpreter. `None`: there is no memory for a thread state.
+    pub(crate) fn enter(&self) -> Option<Session> {
+        Session::enter(self.main, self.home)
+    }
+
+    /// Which interpreter this is.
+    pub(crate) fn home(&self) -> Home {
+        self.home
+    }
+
+    /// The application group.
+    pub(crate) fn name(&self) -> &[u8] {
+        &self.name
+    }
+
+    /// Whether it still exists: a fork leaves only the main interpreter alive in the child.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.home.serial == 0 || self.generation == fork::generation()
+    }
+
+    /// Logs the exception that is set.
+    pub(crate) fn report(&self, py: Gil<'_>, incident: &Incident, log: &dyn Fn(Level, &[u8])) {
+        exception::report(py, Some(&self.describe), incident, log);
+    }
+
+    /// Runs what Python runs before it ends, and logs what that raised.
+    pub(crate) fn shut_down(&self, log: &dyn Fn(Level, &[u8])) {
+        let Some(session) = self.enter() else { return };
+        let py = session.py();
+        let incident = Incident {
+            id: "WRS4020",
+            id_of_exit: "WRS4020",
+            what: format!(
+                "exception while the interpreter of application group '{}' ends",
+                String::from_utf8_lossy(&self.name)
+            ),
+        };
+        match self.shut_down.get(py).call([]) {
+            Ok(raised) => {
+                let mut at = 0;
+                // SAFETY: the GIL is held; a list that nobody else has; items are made our own.
+                while let Ok(exception) =
+                    unsafe { Owned::borrowed(py, ffi::PyList_GetItem(raised.as_ptr(), at)) }
+                {
+                    // SAFETY: the GIL is held; a live exception, whose class is looked up.
+                    unsafe {
+                        let class = ffi::PyExceptionInstance_Class(exception.as_ptr());
+                        ffi::PyErr_SetObject(class, exception.as_ptr());
+                    }
+                    self.report(py, &incident, log);
+                    at += 1;
+                }
+                // The end of the list is an IndexError.
+                py.clear();
+            }
+            Err(_) => self.report(py, &incident, log),
+        }
+    }
+}
+
+fn current(_py: Gil<'_>) -> *mut ffi::PyInterpreterState {
+    // SAFETY: the GIL is held.
+    unsafe { ffi::PyInterpreterState_Get() }
+}
+
+fn set_up(
+    py: Gil<'_>,
+    main: Home,
+    home: Home,
+    name: &[u8],
+    startup: &StartUp,
+) -> Option<Arc<Interpreter>> {
+    match try_set_up(py, main, home, name, startup) {
+        Ok(interpreter) => Some(Arc::new(interpreter)),
+        Err(describe) => {
+            let what = format!(
+                "the interpreter of application group '{}' could not be set up",
+                String::from_utf8_lossy(name)
+            );
+            let incident = Incident { id: "WRS4015", id_of_exit: "WRS4015", what };
+            exception::report(py, describe.as_ref(), &incident, &startup.log);
+            None
+        }
+    }
+}
+
+/// Sets the current interpreter up. The error is what describes the exception, if it is there already.
+fn try_set_up(
+    py: Gil<'_>,
+    main: Home,
+    home: Home,
+    name: &[u8],
+    startup: &StartUp,
+) -> std::result::Result<Interpreter, Option<Kept>> {
+    let support = support(py).map_err(|_| None)?;
+    let describe = support.item_named(c"describe").map_err(|_| None)?;
+    let made = || -> Result<Interpreter> {
+        let (module, classes) = module::create(py, startup, name)?;
+        let stream = |name, level| classes.log.instance(py, Log::process(name, level, startup.log));
+        let directories = py.list()?;
+        for directory in startup.python_path.split(|byte| *byte == b':') {
+            if !directory.is_empty() {
+                directories.append(&py.path(directory)?)?;
+            }
+        }
+        let home_directory = match &startup.home {
+            Some(directory) => py.path(directory)?,
+            None => py.none(),
+        };
+        support.item_named(c"set_up")?.call([
+            &module,
+            &directories,
+            &home_directory,
+            &stream("<stdout>", Level::Error)?,
+            &stream("<stderr>", Level::Error)?,
+            &stream("<notes>", Level::Info)?,
+            &fork::serving(py)?,
+        ])?;
+        Ok(Interpreter {
+            home,
+            main,
+            name: name.to_vec(),
+            generation: fork::generation(),
+            environ: Environ::create(py, startup, &classes.file_wrapper.object(py))?,
+            classes,
+            scripts: Scripts::default(),
+            close: py.interned(b"close")?.keep(),
+            reload_required: py.interned(b"reload_required")?.keep(),
+            describe: describe.clone().keep(),
+            shut_down: support.item_named(c"shut_down")?.keep(),
+        })
+    };
+    made().map_err(|_| Some(describe.clone().keep()))
+}
+
+/// Runs `support.py`; its namespace.
+fn support(py: Gil<'_>) -> Result<Owned<'_>> {
+    let builtins = py.import(c"builtins")?;
+    let namespace = py.dict()?;
+    namespace.set_item_named(c"__name__", &py.str("mod_wsgi.support")?)?;
+    namespace.set_item_named(c"__builtins__", &builtins)?;
+    let source = py.bytes(SUPPORT.as_bytes())?;
+    let code =
+        builtins.attr(c"compile")?.call([&source, &py.str("<mod_wsgi_rs>")?, &py.str("exec")?])?;
+    builtins.attr(c"exec")?.call([&code, &namespace])?;
+    Ok(namespace)
+}

@@ -1,0 +1,177 @@
+//! Scripts: loading them as modules, and loading them again when they changed.
+//!
+//! Each interpreter owns its scripts. A script is loaded under a lock of its own, which is waited for
+//! without the GIL, so that a script that takes long to load delays only its own requests.
+//! See <https://modwsgi.readthedocs.io/en/master/user-guides/reloading-source-code.html>.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use engine_abi::Level;
+use pyo3_ffi as ffi;
+
+use crate::exception::Incident;
+use crate::interpreter::Interpreter;
+use crate::python::{Gil, Kept, Owned, Result};
+use crate::request::lock;
+
+/// The scripts of an interpreter, by path.
+#[derive(Default)]
+pub(crate) struct Scripts(Mutex<HashMap<Vec<u8>, Arc<Script>>>);
+
+impl Scripts {
+    /// The script at a path, loaded or not.
+    pub(crate) fn find(&self, filename: &[u8]) -> Arc<Script> {
+        let mut scripts = lock(&self.0);
+        if let Some(script) = scripts.get(filename) {
+            return Arc::clone(script);
+        }
+        let script = Arc::new(Script::new(filename));
+        scripts.insert(filename.to_vec(), Arc::clone(&script));
+        script
+    }
+}
+
+/// A script.
+pub(crate) struct Script {
+    filename: Vec<u8>,
+    /// Held while the script is loaded; without the GIL when it is waited for.
+    loading: Mutex<()>,
+    loaded: Mutex<Option<Loaded>>,
+}
+
+struct Loaded {
+    module: Kept,
+    modified: Modified,
+}
+
+/// When a file was last changed, in microseconds; `None` if it cannot be looked at.
+pub(crate) type Modified = Option<i64>;
+
+/// How what is loaded compares with the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It is not loaded.
+    Absent,
+    /// It is loaded as it is, or nobody asked.
+    Current,
+    /// The file changed.
+    Changed,
+}
+
+/// The script could not be loaded; the log has the reason.
+#[derive(Debug)]
+pub(crate) struct NotLoaded;
+
+/// Looks at a file.
+pub(crate) fn modified(filename: &[u8]) -> Modified {
+    let metadata = std::fs::metadata(Path::new(OsStr::from_bytes(filename))).ok()?;
+    Some(metadata.mtime().wrapping_mul(1_000_000).wrapping_add(metadata.mtime_nsec() / 1000))
+}
+
+impl Script {
+    fn new(filename: &[u8]) -> Self {
+        Self { filename: filename.to_vec(), loading: Mutex::default(), loaded: Mutex::default() }
+    }
+
+    /// Compares with the file, whose time is given if it is to be looked at.
+    pub(crate) fn state(&self, now: Option<Modified>) -> State {
+        match (&*lock(&self.loaded), now) {
+            (None, _) => State::Absent,
+            // A file that cannot be looked at counts as changed, so that the reason gets known.
+            (Some(loaded), Some(now)) if now.is_none() || loaded.modified != now => State::Changed,
+            (Some(_), _) => State::Current,
+        }
+    }
+
+    /// The module, if the script is loaded.
+    pub(crate) fn module<'py>(&self, py: Gil<'py>) -> Option<Owned<'py>> {
+        lock(&self.loaded).as_ref().map(|loaded| loaded.module.get(py))
+    }
+
+    /// Loads the script unless it is loaded as it is, or `again`. Without the GIL.
+    pub(crate) fn load(
+        &self,
+        interpreter: &Interpreter,
+        now: Option<Modified>,
+        again: bool,
+        log: &dyn Fn(Level, &[u8]),
+    ) -> std::result::Result<(), NotLoaded> {
+        let _loading = lock(&self.loading);
+        if !again && self.state(now) == State::Current {
+            return Ok(());
+        }
+        let modified = modified(&self.filename);
+        let path = Path::new(OsStr::from_bytes(&self.filename));
+        let source = std::fs::read(path).map_err(|error| {
+            let line = format!("WRS4005: the script {} cannot be read: {error}", path.display());
+            log(Level::Error, line.as_bytes());
+            NotLoaded
+        })?;
+        let session = interpreter.enter().ok_or(NotLoaded)?;
+        let py = session.py();
+        let previous = lock(&self.loaded).take();
+        let is_reload = previous.is_some();
+        if let Some(previous) = previous {
+            previous.module.release(py);
+        }
+        match self.execute(py, &source, modified) {
+            Ok(module) => {
+                *lock(&self.loaded) = Some(Loaded { module: module.keep(), modified });
+                let done = if is_reload { "loaded again, because it changed" } else { "loaded" };
+                let line = format!(
+                    "WRS4008: the script {} was {done} (application group '{}')",
+                    path.display(),
+                    String::from_utf8_lossy(interpreter.name())
+                );
+                log(Level::Info, line.as_bytes());
+                Ok(())
+            }
+            Err(_) => {
+                let what = format!(
+                    "the script {} (application group '{}') cannot be loaded",
+                    path.display(),
+                    String::from_utf8_lossy(interpreter.name())
+                );
+                let incident = Incident { id: "WRS4002", id_of_exit: "WRS4003", what };
+                interpreter.report(py, &incident, log);
+                Err(NotLoaded)
+            }
+        }
+    }
+
+    /// Compiles and executes the script as a new module.
+    fn execute<'py>(&self, py: Gil<'py>, source: &[u8], modified: Modified) -> Result<Owned<'py>> {
+        let name = py.str(&wsgi::module_name(&self.filename))?;
+        let filename = py.path(&self.filename)?;
+        let modules = py.modules()?;
+        if modules.item(&name)?.is_some() {
+            // SAFETY: the GIL is held; a live dict and a live key.
+            crate::python::done(unsafe { ffi::PyDict_DelItem(modules.as_ptr(), name.as_ptr()) })?;
+        }
+        let code = py.import(c"builtins")?.attr(c"compile")?.call([
+            &py.bytes(source)?,
+            &filename,
+            &py.str("exec")?,
+            &py.int(0)?,
+            &py.bool(true),
+        ])?;
+        // SAFETY: the GIL is held; live objects, and null for no cached file. It puts the module into
+        // sys.modules, and takes it out again when it raises.
+        let module = unsafe {
+            let module = ffi::PyImport_ExecCodeModuleObject(
+                name.as_ptr(),
+                code.as_ptr(),
+                filename.as_ptr(),
+                std::ptr::null_mut(),
+            );
+            Owned::new(py, module)?
+        };
+        module.set_attr(c"__mtime__", &py.int(modified.unwrap_or(0))?)?;
+        Ok(module)
+    }
+}

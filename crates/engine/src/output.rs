@@ -1,0 +1,256 @@
+//! What an application has said of its response: the pending head, whether it is committed, and how much of
+//! the declared length is left. Pure data, owned by the request; no Python objects, no GIL needed.
+//!
+//! See PEP 3333, "The start_response() Callable" and "Handling the Content-Length Header":
+//! <https://peps.python.org/pep-3333/#the-start-response-callable>.
+
+use std::ops::Range;
+
+use wsgi::content_length::{ContentLengthError, Limit};
+use wsgi::header::is_content_length;
+
+use crate::exchange::Head;
+
+/// Status and headers as the application gave them, in one buffer.
+#[derive(Debug, Default)]
+pub(crate) struct HeadText {
+    code: u16,
+    text: Vec<u8>,
+    status_end: usize,
+    headers: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl HeadText {
+    /// A head without headers.
+    pub(crate) fn new(code: u16, status_line: &[u8]) -> Self {
+        let mut text = Vec::with_capacity(512);
+        text.extend_from_slice(status_line);
+        Self { code, status_end: text.len(), text, headers: Vec::with_capacity(16) }
+    }
+
+    /// Adds a header.
+    pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(name);
+        let middle = self.text.len();
+        self.text.extend_from_slice(value);
+        self.headers.push((start..middle, middle..self.text.len()));
+    }
+
+    fn bytes(&self, range: &Range<usize>) -> &[u8] {
+        self.text.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Names and values, in order.
+    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.headers.iter().map(|(name, value)| (self.bytes(name), self.bytes(value)))
+    }
+
+    /// The declared length of the body; the last one counts.
+    fn declared_length(&self) -> Result<Option<u64>, Fault> {
+        self.headers()
+            .filter(|(name, _)| is_content_length(name))
+            .last()
+            .map(|(_, value)| wsgi::content_length::parse(value))
+            .transpose()
+            .map_err(Fault::ContentLength)
+    }
+
+    /// Hands the head to `body` in the shape the exchange takes.
+    pub(crate) fn with<R>(&self, body: impl FnOnce(&Head<'_>) -> R) -> R {
+        let headers: Vec<_> = self.headers().collect();
+        body(&Head {
+            status: self.code,
+            status_line: self.text.get(..self.status_end).unwrap_or_default(),
+            headers: &headers,
+        })
+    }
+}
+
+/// Why output is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Output before `start_response`.
+    NotStarted,
+    /// A `Content-Length` that is none.
+    ContentLength(ContentLengthError),
+    /// The client takes no more.
+    Gone,
+    /// The request is over.
+    Over,
+}
+
+/// How a piece of output is to be sent.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// The head, if it goes with this piece.
+    pub(crate) head: Option<HeadText>,
+    /// How many bytes may go out; the rest is surplus.
+    pub(crate) bytes: usize,
+    /// The response is whole after this piece.
+    pub(crate) last: bool,
+    /// The response was whole before; nothing is to be sent.
+    pub(crate) nothing: bool,
+}
+
+/// The state of a response.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    head: Option<HeadText>,
+    committed: bool,
+    /// The request is a `HEAD`.
+    head_only: bool,
+    /// What is left of the declared length.
+    limit: Limit,
+    whole: bool,
+    short: bool,
+    gone: bool,
+}
+
+impl Output {
+    /// The response to a request.
+    pub(crate) fn new(head_only: bool) -> Self {
+        Self { head_only, ..Self::default() }
+    }
+
+    /// The head was handed to the server.
+    pub(crate) fn is_committed(&self) -> bool {
+        self.committed
+    }
+
+    /// The response ended before its declared length.
+    pub(crate) fn is_short(&self) -> bool {
+        self.short
+    }
+
+    /// The whole response was sent.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// The client went away.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Notes that the client went away.
+    pub(crate) fn set_gone(&mut self) {
+        self.gone = true;
+    }
+
+    /// Replaces the pending head.
+    pub(crate) fn set_head(&mut self, head: HeadText) {
+        self.head = Some(head);
+    }
+
+    /// Decides about `bytes` more bytes. Commits the head. `end`: the application has nothing more.
+    pub(crate) fn admit(&mut self, bytes: usize, end: bool) -> Result<Admitted, Fault> {
+        if self.gone {
+            return Err(Fault::Gone);
+        }
+        if self.whole {
+            return Ok(Admitted { nothing: true, ..Admitted::default() });
+        }
+        let head = self.commit()?;
+        let bytes = self.limit.allow(bytes);
+        let left = self.limit.remaining();
+        // A declared length that is reached ends the response: what follows is dropped anyway.
+        self.short = end && left.is_some_and(|left| left > 0);
+        self.whole = (end && !self.short) || left == Some(0);
+        Ok(Admitted { head, bytes, last: self.whole, nothing: false })
+    }
+
+    /// Whether output can begin, or has begun.
+    pub(crate) fn check(&self) -> Result<(), Fault> {
+        if self.committed {
+            return Ok(());
+        }
+        self.head.as_ref().ok_or(Fault::NotStarted)?.declared_length().map(drop)
+    }
+
+    fn commit(&mut self) -> Result<Option<HeadText>, Fault> {
+        if self.committed {
+            return Ok(None);
+        }
+        let head = self.head.as_ref().ok_or(Fault::NotStarted)?;
+        let declared = head.declared_length()?;
+        if wsgi::has_body(head.code, self.head_only) {
+            self.limit = Limit::new(declared);
+        }
+        self.committed = true;
+        Ok(self.head.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn started(headers: &[(&[u8], &[u8])], head_only: bool) -> Output {
+        let mut head = HeadText::new(200, b"200 OK");
+        for (name, value) in headers {
+            head.push(name, value);
+        }
+        let mut output = Output::new(head_only);
+        output.set_head(head);
+        output
+    }
+
+    #[test]
+    fn output_before_start_response_is_refused() {
+        assert_eq!(Output::new(false).admit(1, false).unwrap_err(), Fault::NotStarted);
+    }
+
+    #[test]
+    fn the_head_goes_with_the_first_piece_only() {
+        let mut output = started(&[], false);
+        assert!(output.admit(3, false).unwrap().head.is_some());
+        assert!(output.admit(3, false).unwrap().head.is_none());
+        assert!(output.admit(0, true).unwrap().last);
+    }
+
+    #[test]
+    fn bytes_beyond_the_declared_length_are_dropped() {
+        let mut output = started(&[(b"content-length", b"4")], false);
+        assert_eq!(output.admit(3, false).unwrap().bytes, 3);
+        let second = output.admit(3, false).unwrap();
+        assert_eq!((second.bytes, second.last), (1, true));
+        assert!(output.admit(3, false).unwrap().nothing);
+        assert!(!output.is_short());
+    }
+
+    #[test]
+    fn a_body_that_is_too_short_is_not_whole() {
+        let mut output = started(&[(b"Content-Length", b"4")], false);
+        assert!(!output.admit(3, true).unwrap().last);
+        assert!(output.is_short());
+    }
+
+    #[test]
+    fn an_answer_to_head_needs_no_body() {
+        let mut output = started(&[(b"Content-Length", b"4")], true);
+        assert!(output.admit(0, true).unwrap().last);
+        assert!(!output.is_short());
+    }
+
+    #[test]
+    fn a_content_length_that_is_none_is_refused_and_nothing_is_committed() {
+        let mut output = started(&[(b"Content-Length", b"-4")], false);
+        assert_eq!(
+            output.admit(1, false).unwrap_err(),
+            Fault::ContentLength(ContentLengthError::NotDecimal)
+        );
+        assert!(!output.is_committed());
+    }
+
+    #[test]
+    fn the_head_keeps_order_and_duplicates() {
+        let mut head = HeadText::new(200, b"200 Fine");
+        head.push(b"A", b"1");
+        head.push(b"a", b"2");
+        head.with(|head| {
+            assert_eq!(head.status_line, b"200 Fine");
+            assert_eq!(head.headers, [(&b"A"[..], &b"1"[..]), (b"a", b"2")]);
+        });
+    }
+}

@@ -1,0 +1,467 @@
+//! Thin safe wrappers over the C API: proof of the GIL, references, exceptions, strings.
+//!
+//! [`Gil`] is the proof that this thread holds the GIL; everything that touches an object asks for it. An
+//! [`Owned`] reference lives no longer than its proof. A [`Kept`] one may be stored and moved between
+//! threads; it is never dropped without a [`Gil`] (an abandoned one leaks, which is safe).
+//! Nothing here is global: objects that are used again live in [`crate::interpreter::Interpreter`].
+//! See <https://docs.python.org/3/c-api/intro.html#reference-counts>.
+
+use std::ffi::{CStr, c_char};
+use std::marker::PhantomData;
+use std::ptr::NonNull;
+
+use pyo3_ffi as ffi;
+
+/// Proof that the current thread holds the GIL for `'py`.
+#[derive(Clone, Copy)]
+pub(crate) struct Gil<'py>(PhantomData<(&'py (), *mut ())>);
+
+/// A Python exception is set on this thread.
+#[derive(Debug)]
+pub(crate) struct Raised;
+
+/// The result of something that may raise.
+pub(crate) type Result<T> = std::result::Result<T, Raised>;
+
+/// The built-in exceptions this engine raises.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    Os,
+    Runtime,
+    System,
+    Type,
+    Value,
+}
+
+impl Kind {
+    fn class(self) -> *mut ffi::PyObject {
+        // SAFETY: Python sets these pointers when it starts and never changes them.
+        unsafe {
+            match self {
+                Self::Os => ffi::PyExc_OSError,
+                Self::Runtime => ffi::PyExc_RuntimeError,
+                Self::System => ffi::PyExc_SystemError,
+                Self::Type => ffi::PyExc_TypeError,
+                Self::Value => ffi::PyExc_ValueError,
+            }
+        }
+    }
+}
+
+impl<'py> Gil<'py> {
+    /// The proof, out of nothing.
+    ///
+    /// # Safety
+    /// The current thread holds the GIL, and keeps it for `'py` (calls into Python may give it away and
+    /// take it back; that is no concern of the references).
+    pub(crate) unsafe fn assume() -> Self {
+        Self(PhantomData)
+    }
+
+    /// Raises an exception of a built-in class.
+    pub(crate) fn raise(self, kind: Kind, message: &str) -> Raised {
+        if let Ok(text) = self.str(message) {
+            // SAFETY: the GIL is held; both are live objects, and the class is an exception class.
+            unsafe { ffi::PyErr_SetObject(kind.class(), text.as_ptr()) };
+        }
+        Raised
+    }
+
+    /// Forgets the exception that is set, if one is.
+    pub(crate) fn clear(self) {
+        // SAFETY: the GIL is held.
+        unsafe { ffi::PyErr_Clear() };
+    }
+
+    /// Takes the exception that is set, with its traceback; `None` when none is.
+    pub(crate) fn take_raised(self) -> Option<Owned<'py>> {
+        // Superseded since 3.12, but the same functions do in every version.
+        let mut class = std::ptr::null_mut();
+        let mut value = std::ptr::null_mut();
+        let mut traceback = std::ptr::null_mut();
+        // SAFETY: the GIL is held; the three places are ours and hold references or null after it.
+        #[allow(deprecated)]
+        unsafe {
+            ffi::PyErr_Fetch(&raw mut class, &raw mut value, &raw mut traceback);
+            ffi::PyErr_NormalizeException(&raw mut class, &raw mut value, &raw mut traceback);
+        }
+        // SAFETY: each is an owned reference or null.
+        let (_class, value, traceback) = unsafe {
+            (Owned::new(self, class), Owned::new(self, value), Owned::new(self, traceback))
+        };
+        let value = value.ok()?;
+        if let Ok(traceback) = traceback {
+            // SAFETY: the GIL is held; both are live, and the second is a traceback.
+            unsafe { ffi::PyException_SetTraceback(value.as_ptr(), traceback.as_ptr()) };
+        }
+        Some(value)
+    }
+
+    /// Whether an exception is set.
+    pub(crate) fn is_raised(self) -> bool {
+        // SAFETY: the GIL is held.
+        unsafe { !ffi::PyErr_Occurred().is_null() }
+    }
+
+    /// `None`.
+    pub(crate) fn none(self) -> Owned<'py> {
+        // SAFETY: None lives for ever.
+        unsafe { Owned::borrowed_unchecked(self, ffi::Py_None()) }
+    }
+
+    /// `True` or `False`.
+    pub(crate) fn bool(self, value: bool) -> Owned<'py> {
+        // SAFETY: both live for ever.
+        unsafe {
+            let object = if value { ffi::Py_True() } else { ffi::Py_False() };
+            Owned::borrowed_unchecked(self, object)
+        }
+    }
+
+    /// An `int`.
+    pub(crate) fn int(self, value: i64) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; a new reference or null.
+        unsafe { Owned::new(self, ffi::PyLong_FromLongLong(value)) }
+    }
+
+    /// A `float`.
+    pub(crate) fn float(self, value: f64) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; a new reference or null.
+        unsafe { Owned::new(self, ffi::PyFloat_FromDouble(value)) }
+    }
+
+    /// A `str` of UTF-8.
+    pub(crate) fn str(self, text: &str) -> Result<Owned<'py>> {
+        let (data, len) = parts(text.as_bytes());
+        // SAFETY: the GIL is held; `data` has `len` bytes.
+        unsafe { Owned::new(self, ffi::PyUnicode_FromStringAndSize(data, len)) }
+    }
+
+    /// A `str` with one character for each byte.
+    pub(crate) fn latin1(self, text: &[u8]) -> Result<Owned<'py>> {
+        let (data, len) = parts(text);
+        // SAFETY: the GIL is held; `data` has `len` bytes.
+        unsafe { Owned::new(self, ffi::PyUnicode_DecodeLatin1(data, len, std::ptr::null())) }
+    }
+
+    /// A `str` in the file system's encoding, with `surrogateescape`.
+    pub(crate) fn path(self, path: &[u8]) -> Result<Owned<'py>> {
+        let (data, len) = parts(path);
+        // SAFETY: the GIL is held; `data` has `len` bytes.
+        unsafe { Owned::new(self, ffi::PyUnicode_DecodeFSDefaultAndSize(data, len)) }
+    }
+
+    /// An interned `str` with one character for each byte.
+    pub(crate) fn interned(self, text: &[u8]) -> Result<Owned<'py>> {
+        let mut object = self.latin1(text)?.into_ptr();
+        // SAFETY: `object` is our own reference to an exact str, replaced by one to its interned twin.
+        unsafe {
+            ffi::PyUnicode_InternInPlace(&raw mut object);
+            Owned::new(self, object)
+        }
+    }
+
+    /// A `bytes`.
+    pub(crate) fn bytes(self, data: &[u8]) -> Result<Owned<'py>> {
+        let (data, len) = parts(data);
+        // SAFETY: the GIL is held; `data` has `len` bytes.
+        unsafe { Owned::new(self, ffi::PyBytes_FromStringAndSize(data, len)) }
+    }
+
+    /// A new `dict`.
+    pub(crate) fn dict(self) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; a new reference or null.
+        unsafe { Owned::new(self, ffi::PyDict_New()) }
+    }
+
+    /// A new empty `list`.
+    pub(crate) fn list(self) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; a new reference or null.
+        unsafe { Owned::new(self, ffi::PyList_New(0)) }
+    }
+
+    /// A `tuple` of these items.
+    pub(crate) fn tuple(self, items: &[Owned<'py>]) -> Result<Owned<'py>> {
+        let len = items.len() as ffi::Py_ssize_t;
+        // SAFETY: the GIL is held; a new reference or null.
+        let tuple = unsafe { Owned::new(self, ffi::PyTuple_New(len))? };
+        for (at, item) in items.iter().enumerate() {
+            let item = item.clone().into_ptr();
+            // SAFETY: the tuple is new and ours alone; the function takes the reference over.
+            unsafe { ffi::PyTuple_SetItem(tuple.as_ptr(), at as ffi::Py_ssize_t, item) };
+        }
+        Ok(tuple)
+    }
+
+    /// Imports a module.
+    pub(crate) fn import(self, name: &CStr) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; the name ends with NUL.
+        unsafe { Owned::new(self, ffi::PyImport_ImportModule(name.as_ptr())) }
+    }
+
+    /// `sys.modules`.
+    pub(crate) fn modules(self) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; a borrowed reference, or null.
+        unsafe { Owned::borrowed(self, ffi::PyImport_GetModuleDict()) }
+    }
+}
+
+/// A slice as the C API takes it. A slice is never longer than `isize::MAX`.
+fn parts(data: &[u8]) -> (*const c_char, ffi::Py_ssize_t) {
+    (data.as_ptr().cast(), data.len() as ffi::Py_ssize_t)
+}
+
+/// A reference of our own to a Python object.
+pub(crate) struct Owned<'py> {
+    object: NonNull<ffi::PyObject>,
+    py: Gil<'py>,
+}
+
+impl<'py> Owned<'py> {
+    /// Takes over a new reference; null: an exception is set.
+    ///
+    /// # Safety
+    /// `object` is null, or a reference that the caller owns and gives away.
+    pub(crate) unsafe fn new(py: Gil<'py>, object: *mut ffi::PyObject) -> Result<Self> {
+        NonNull::new(object).map(|object| Self { object, py }).ok_or(Raised)
+    }
+
+    /// Makes a reference of our own from a borrowed one; null: an exception is set, or nothing is there.
+    ///
+    /// # Safety
+    /// `object` is null or a live object.
+    pub(crate) unsafe fn borrowed(py: Gil<'py>, object: *mut ffi::PyObject) -> Result<Self> {
+        let object = NonNull::new(object).ok_or(Raised)?;
+        // SAFETY: a live object by this function's contract; `py` proves the GIL.
+        unsafe { ffi::Py_INCREF(object.as_ptr()) };
+        Ok(Self { object, py })
+    }
+
+    /// The same for a pointer that cannot be null.
+    ///
+    /// # Safety
+    /// `object` is a live object.
+    pub(crate) unsafe fn borrowed_unchecked(py: Gil<'py>, object: *mut ffi::PyObject) -> Self {
+        // SAFETY: a live object by this function's contract; `py` proves the GIL.
+        unsafe {
+            ffi::Py_INCREF(object);
+            Self { object: NonNull::new_unchecked(object), py }
+        }
+    }
+
+    /// The object, borrowed.
+    pub(crate) fn as_ptr(&self) -> *mut ffi::PyObject {
+        self.object.as_ptr()
+    }
+
+    /// Gives the reference away.
+    pub(crate) fn into_ptr(self) -> *mut ffi::PyObject {
+        let object = self.object.as_ptr();
+        std::mem::forget(self);
+        object
+    }
+
+    /// Makes a reference that can be stored.
+    pub(crate) fn keep(self) -> Kept {
+        let object = self.object;
+        std::mem::forget(self);
+        Kept(object)
+    }
+
+    /// The proof this reference was made with.
+    pub(crate) fn py(&self) -> Gil<'py> {
+        self.py
+    }
+
+    /// An attribute.
+    pub(crate) fn attr(&self, name: &CStr) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; the object is live, the name ends with NUL.
+        unsafe { Owned::new(self.py, ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr())) }
+    }
+
+    /// An attribute, or `None` when there is no such attribute.
+    pub(crate) fn attr_if_any(&self, name: &Owned<'py>) -> Result<Option<Owned<'py>>> {
+        // SAFETY: the GIL is held; both objects are live.
+        let found =
+            unsafe { Owned::new(self.py, ffi::PyObject_GetAttr(self.as_ptr(), name.as_ptr())) };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(Raised) => {
+                // SAFETY: the GIL is held and an exception is set.
+                if unsafe { ffi::PyErr_ExceptionMatches(ffi::PyExc_AttributeError) } == 0 {
+                    return Err(Raised);
+                }
+                self.py.clear();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Sets an attribute.
+    pub(crate) fn set_attr(&self, name: &CStr, value: &Owned<'py>) -> Result<()> {
+        // SAFETY: the GIL is held; both objects are live, the name ends with NUL.
+        let status =
+            unsafe { ffi::PyObject_SetAttrString(self.as_ptr(), name.as_ptr(), value.as_ptr()) };
+        done(status)
+    }
+
+    /// Calls the object with positional arguments.
+    pub(crate) fn call<const N: usize>(&self, arguments: [&Owned<'py>; N]) -> Result<Owned<'py>> {
+        let arguments = arguments.map(Owned::as_ptr);
+        // SAFETY: the GIL is held; N live arguments, borrowed for the call.
+        unsafe {
+            let result = ffi::PyObject_Vectorcall(
+                self.as_ptr(),
+                arguments.as_ptr(),
+                N,
+                std::ptr::null_mut(),
+            );
+            Owned::new(self.py, result)
+        }
+    }
+
+    /// Sets an item of an exact `dict`.
+    pub(crate) fn set_item(&self, key: &Owned<'py>, value: &Owned<'py>) -> Result<()> {
+        // SAFETY: the GIL is held; three live objects; a wrong type raises.
+        done(unsafe { ffi::PyDict_SetItem(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
+    }
+
+    /// Sets an item of an exact `dict` whose key is a C string.
+    pub(crate) fn set_item_named(&self, key: &CStr, value: &Owned<'py>) -> Result<()> {
+        // SAFETY: the GIL is held; live objects and a string that ends with NUL; a wrong type raises.
+        done(unsafe { ffi::PyDict_SetItemString(self.as_ptr(), key.as_ptr(), value.as_ptr()) })
+    }
+
+    /// An item of an exact `dict`.
+    pub(crate) fn item(&self, key: &Owned<'py>) -> Result<Option<Owned<'py>>> {
+        // SAFETY: the GIL is held; both objects are live; the result is borrowed from the dict, or null.
+        let found = unsafe {
+            let found = ffi::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr());
+            Owned::borrowed(self.py, found)
+        };
+        match found {
+            Ok(found) => Ok(Some(found)),
+            Err(Raised) if self.py.is_raised() => Err(Raised),
+            Err(Raised) => Ok(None),
+        }
+    }
+
+    /// An item of an exact `dict` that must be there.
+    pub(crate) fn item_named(&self, key: &CStr) -> Result<Owned<'py>> {
+        let name = self.py.latin1(key.to_bytes())?;
+        self.item(&name)?.ok_or_else(|| {
+            self.py.raise(Kind::System, &format!("{} is missing", key.to_string_lossy()))
+        })
+    }
+
+    /// Appends to a `list`.
+    pub(crate) fn append(&self, item: &Owned<'py>) -> Result<()> {
+        // SAFETY: the GIL is held; both objects are live; a wrong type raises.
+        done(unsafe { ffi::PyList_Append(self.as_ptr(), item.as_ptr()) })
+    }
+
+    /// Whether the object counts as true.
+    pub(crate) fn is_true(&self) -> Result<bool> {
+        // SAFETY: the GIL is held; the object is live.
+        match unsafe { ffi::PyObject_IsTrue(self.as_ptr()) } {
+            -1 => Err(Raised),
+            answer => Ok(answer != 0),
+        }
+    }
+
+    /// Whether this is `None`.
+    pub(crate) fn is_none(&self) -> bool {
+        // SAFETY: comparing addresses.
+        unsafe { ffi::Py_IsNone(self.as_ptr()) != 0 }
+    }
+
+    /// The bytes of a `bytes`, borrowed from it; `None` for anything else.
+    pub(crate) fn as_bytes(&self) -> Option<&[u8]> {
+        // SAFETY: a live object; the data of a bytes object does not move or change while it lives.
+        unsafe {
+            if ffi::PyBytes_Check(self.as_ptr()) == 0 {
+                return None;
+            }
+            let data = ffi::PyBytes_AsString(self.as_ptr()).cast::<u8>();
+            let len = ffi::PyBytes_Size(self.as_ptr());
+            Some(std::slice::from_raw_parts(data, len.unsigned_abs()))
+        }
+    }
+
+    /// The characters of a `str` as latin-1, borrowed from it. Raises `TypeError` saying what was expected
+    /// to be `str`, or `UnicodeEncodeError`.
+    pub(crate) fn as_latin1(&self, what: &str) -> Result<&[u8]> {
+        // SAFETY: a live object whose type is looked at first; a str that is ready keeps its data.
+        unsafe {
+            let object = self.as_ptr();
+            if ffi::PyUnicode_Check(object) == 0 {
+                let message = format!("{what} must be str, not {}", self.type_name());
+                return Err(self.py.raise(Kind::Type, &message));
+            }
+            if ffi::PyUnicode_READY(object) != 0 {
+                return Err(Raised);
+            }
+            if ffi::PyUnicode_KIND(object) == ffi::PyUnicode_1BYTE_KIND {
+                let data = ffi::PyUnicode_DATA(object).cast::<u8>();
+                let len = ffi::PyUnicode_GET_LENGTH(object);
+                return Ok(std::slice::from_raw_parts(data, len.unsigned_abs()));
+            }
+            // Wider than latin-1: this raises the exception that says where.
+            drop(Owned::new(self.py, ffi::PyUnicode_AsLatin1String(object))?);
+            Err(self.py.raise(Kind::Value, &format!("{what} is not latin-1")))
+        }
+    }
+
+    /// The name of the object's type, for messages.
+    pub(crate) fn type_name(&self) -> String {
+        // SAFETY: a live object has a live type whose name ends with NUL.
+        let name = unsafe { CStr::from_ptr((*ffi::Py_TYPE(self.as_ptr())).tp_name) };
+        name.to_string_lossy().into_owned()
+    }
+}
+
+/// The result of a C function that answers -1 when it raised.
+pub(crate) fn done(status: i32) -> Result<()> {
+    if status < 0 { Err(Raised) } else { Ok(()) }
+}
+
+impl Clone for Owned<'_> {
+    fn clone(&self) -> Self {
+        // SAFETY: a live object; `py` proves the GIL.
+        unsafe { ffi::Py_INCREF(self.as_ptr()) };
+        Self { object: self.object, py: self.py }
+    }
+}
+
+impl Drop for Owned<'_> {
+    fn drop(&mut self) {
+        // SAFETY: our own reference; `py` proves the GIL.
+        unsafe { ffi::Py_DECREF(self.as_ptr()) };
+    }
+}
+
+/// A reference that is stored. Dropping it leaks the object; [`Kept::release`] does not.
+pub(crate) struct Kept(NonNull<ffi::PyObject>);
+
+// SAFETY: the pointer is used only with a `Gil`, see the methods.
+unsafe impl Send for Kept {}
+// SAFETY: as above.
+unsafe impl Sync for Kept {}
+
+impl Kept {
+    /// One more reference to the object, to work with.
+    pub(crate) fn get<'py>(&self, py: Gil<'py>) -> Owned<'py> {
+        // SAFETY: we own a reference, so the object is live.
+        unsafe { Owned::borrowed_unchecked(py, self.0.as_ptr()) }
+    }
+
+    /// Turns it back into a reference that is dropped.
+    pub(crate) fn release(self, py: Gil<'_>) {
+        drop(Owned { object: self.0, py });
+    }
+
+    /// The object, borrowed.
+    pub(crate) fn as_ptr(&self) -> *mut ffi::PyObject {
+        self.0.as_ptr()
+    }
+}

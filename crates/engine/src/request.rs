@@ -1,0 +1,222 @@
+//! One request while an application answers it, shared by the objects in its environ.
+//!
+//! The thread of the call owns the exchange; the Python objects own a share of this cell and reach the
+//! exchange only through it. When the call ends the cell is emptied: an object that an application kept
+//! finds nothing there and raises. Threads of the application may use the objects while the call runs; one
+//! at a time touches the exchange.
+//!
+//! Locks: the exchange is locked without the GIL only (its holder may wait for the client), except for log
+//! lines, which never wait for it. The other locks are held for moments and never across a call of Python
+//! or of the exchange, so they may be taken with or without the GIL.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+
+use engine_abi::Level;
+use wsgi::LogLines;
+
+use crate::exchange::Exchange;
+use crate::input::Reader;
+use crate::output::{Fault, Output};
+
+/// Locks a mutex; a panic while it was held does not matter to plain data.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The exchange of a call that is running.
+struct Borrowed(*mut (dyn Exchange + 'static));
+
+// SAFETY: `Exchange` is `Send`, and the mutex around lets one thread at a time use it.
+unsafe impl Send for Borrowed {}
+
+/// A request.
+pub(crate) struct Request {
+    exchange: Mutex<Option<Borrowed>>,
+    over: AtomicBool,
+    /// Lines that were logged while another thread used the exchange.
+    waiting: Mutex<Vec<(Level, Vec<u8>)>>,
+    /// What was written to `wsgi.errors` of a line that has not ended.
+    lines: Mutex<LogLines>,
+    /// What is known of the response.
+    pub(crate) output: Mutex<Output>,
+    /// What was read ahead of the application.
+    pub(crate) input: Mutex<Reader>,
+    /// A thread is in a method of `wsgi.input`.
+    pub(crate) reading: AtomicBool,
+}
+
+/// The request is over.
+#[derive(Debug)]
+pub(crate) struct Over;
+
+/// How many lines wait for the exchange at most; what is beyond is lost.
+const WAITING_LIMIT: usize = 1000;
+
+impl Request {
+    /// A request whose call has begun.
+    ///
+    /// # Safety
+    /// `exchange` stays valid, and is used by nobody else, until [`Request::finish`] returned.
+    pub(crate) unsafe fn new(exchange: &mut dyn Exchange, head_only: bool) -> Arc<Self> {
+        let exchange: *mut (dyn Exchange + '_) = exchange;
+        // SAFETY: only the lifetime changes, which this function's contract stands in for.
+        let exchange: *mut (dyn Exchange + 'static) = unsafe { std::mem::transmute(exchange) };
+        Arc::new(Self {
+            exchange: Mutex::new(Some(Borrowed(exchange))),
+            over: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            lines: Mutex::default(),
+            output: Mutex::new(Output::new(head_only)),
+            input: Mutex::default(),
+            reading: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the call has ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Uses the exchange, waiting for another thread that uses it. Never with the GIL.
+    pub(crate) fn exchange<R>(&self, body: impl FnOnce(&mut dyn Exchange) -> R) -> Result<R, Over> {
+        let mut guard = lock(&self.exchange);
+        let borrowed = guard.as_mut().ok_or(Over)?;
+        // SAFETY: valid until `finish`, by the contract of `new`; the lock makes us its only user.
+        let exchange = unsafe { &mut *borrowed.0 };
+        let result = body(exchange);
+        self.log_waiting(exchange);
+        drop(guard);
+        self.log_what_came_late();
+        Ok(result)
+    }
+
+    /// Sends pieces of the body, with the head if it was not sent before. `end`: the application has
+    /// nothing more. Never with the GIL.
+    pub(crate) fn send(&self, pieces: &[&[u8]], end: bool) -> Result<(), Fault> {
+        self.exchange(|exchange| {
+            let total = pieces.iter().map(|piece| piece.len()).sum();
+            let admitted = lock(&self.output).admit(total, end)?;
+            if admitted.nothing || (pieces.is_empty() && admitted.head.is_none() && !admitted.last)
+            {
+                return Ok(());
+            }
+            let cut;
+            let pieces = if admitted.bytes < total {
+                cut = first_bytes(pieces, admitted.bytes);
+                &cut
+            } else {
+                pieces
+            };
+            let sent = match &admitted.head {
+                Some(head) => head.with(|head| exchange.send(Some(head), pieces, admitted.last)),
+                None => exchange.send(None, pieces, admitted.last),
+            };
+            sent.map_err(|_| {
+                lock(&self.output).set_gone();
+                Fault::Gone
+            })
+        })
+        .unwrap_or(Err(Fault::Over))
+    }
+
+    /// Writes a line to the log of the request. With or without the GIL; it never waits for the exchange.
+    pub(crate) fn log(&self, level: Level, line: &[u8]) -> Result<(), Over> {
+        let mut guard = match self.exchange.try_lock() {
+            Ok(guard) => guard,
+            Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
+            Err(TryLockError::WouldBlock) => {
+                self.wait(level, line);
+                self.log_what_came_late();
+                return Ok(());
+            }
+        };
+        let borrowed = guard.as_mut().ok_or(Over)?;
+        // SAFETY: valid until `finish`, by the contract of `new`; the lock makes us its only user.
+        let exchange = unsafe { &mut *borrowed.0 };
+        self.log_waiting(exchange);
+        exchange.log(level, line);
+        Ok(())
+    }
+
+    /// Takes what an application wrote to `wsgi.errors` and logs the lines that are complete.
+    pub(crate) fn write_errors(&self, text: &[u8]) -> Result<(), Over> {
+        if self.is_over() {
+            return Err(Over);
+        }
+        let mut lines = Vec::new();
+        lock(&self.lines).write(text, |line| lines.push(line.to_vec()));
+        lines.iter().try_for_each(|line| self.log(Level::Error, line))
+    }
+
+    /// Logs a line that has not ended.
+    pub(crate) fn flush_errors(&self) -> Result<(), Over> {
+        let mut rest = None;
+        lock(&self.lines).flush(|line| rest = Some(line.to_vec()));
+        rest.map_or(Ok(()), |line| self.log(Level::Error, &line))
+    }
+
+    /// Ends the request: waits for a thread that uses the exchange, then takes it away. Never with the GIL.
+    pub(crate) fn finish(&self) {
+        let _ = self.flush_errors();
+        self.over.store(true, Ordering::Release);
+        let mut guard = lock(&self.exchange);
+        if let Some(borrowed) = guard.take() {
+            // SAFETY: valid until this function returns, by the contract of `new`; the lock is ours.
+            self.log_waiting(unsafe { &mut *borrowed.0 });
+        }
+    }
+
+    fn wait(&self, level: Level, line: &[u8]) {
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() < WAITING_LIMIT {
+            waiting.push((level, line.to_vec()));
+        }
+    }
+
+    fn log_waiting(&self, exchange: &mut dyn Exchange) {
+        let waiting = std::mem::take(&mut *lock(&self.waiting));
+        for (level, line) in waiting {
+            exchange.log(level, &line);
+        }
+    }
+
+    /// Logs lines that were put to wait just when the exchange was given back.
+    fn log_what_came_late(&self) {
+        if lock(&self.waiting).is_empty() {
+            return;
+        }
+        // Whoever has the exchange now logs them.
+        let Ok(mut guard) = self.exchange.try_lock() else { return };
+        if let Some(borrowed) = guard.as_mut() {
+            // SAFETY: valid until `finish`, by the contract of `new`; the lock makes us its only user.
+            self.log_waiting(unsafe { &mut *borrowed.0 });
+        }
+    }
+}
+
+/// The first `count` bytes of some pieces.
+fn first_bytes<'a>(pieces: &[&'a [u8]], mut count: usize) -> Vec<&'a [u8]> {
+    let mut first = Vec::with_capacity(pieces.len());
+    for piece in pieces {
+        let part = piece.get(..count).unwrap_or(piece);
+        if part.is_empty() {
+            break;
+        }
+        count -= part.len();
+        first.push(part);
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn surplus_is_cut_at_the_byte() {
+        assert_eq!(first_bytes(&[b"abc", b"def"], 4), [&b"abc"[..], b"d"]);
+        assert_eq!(first_bytes(&[b"abc", b"def"], 3), [&b"abc"[..]]);
+        assert!(first_bytes(&[b"abc"], 0).is_empty());
+    }
+}

@@ -1,0 +1,137 @@
+//! What the engine of a process is started with, and starting Python in a process that has none.
+//!
+//! Runs on the main thread, before any other thread knows Python.
+//! See <https://docs.python.org/3/c-api/init_config.html>.
+
+use std::ffi::{CStr, CString, c_char};
+use std::fmt;
+
+use engine_abi::Level;
+use pyo3_ffi as ffi;
+
+/// Writes one line to the server's log. Called on any thread, with or without the GIL.
+pub type LogFn = fn(Level, &[u8]);
+
+/// What happens when a script changed that this process has loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reload {
+    /// It is loaded again in the same interpreter.
+    InPlace,
+    /// The call answers [`Outcome::Reload`](engine_abi::Outcome::Reload): another process shall take it.
+    Refuse,
+}
+
+/// What the engine of a process is started with.
+#[derive(Clone, Debug)]
+pub struct StartUp {
+    /// The interpreter whose environment to use, `<venv>/bin/python`; `None`: libpython's own.
+    pub executable: Option<Vec<u8>>,
+    /// Directories for `site.addsitedir`, separated by `:`.
+    pub python_path: Vec<u8>,
+    /// The home directory of the daemon process; it comes first in `sys.path`.
+    pub home: Option<Vec<u8>>,
+    /// `mod_wsgi.process_group`; empty in embedded mode.
+    pub process_group: Vec<u8>,
+    /// `wsgi.multithread`.
+    pub multithread: bool,
+    /// `wsgi.multiprocess`.
+    pub multiprocess: bool,
+    /// `mod_wsgi.threads_per_process`.
+    pub threads: u32,
+    /// `mod_wsgi.maximum_processes`.
+    pub processes: u32,
+    /// `apache.version`.
+    pub server_version: [u32; 3],
+    /// What a changed script means.
+    pub reload: Reload,
+    /// The server's log.
+    pub log: LogFn,
+}
+
+/// Why the engine does not start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// Python refused to start; its own words.
+    Python(String),
+    /// There is no such interpreter.
+    Executable(String),
+    /// The main interpreter could not be set up; the log has the traceback.
+    SetUp,
+    /// The caller does not hold the GIL.
+    NoGil,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Python(reason) => write!(f, "WRS4010: Python does not start: {reason}"),
+            Self::Executable(path) => {
+                write!(f, "WRS4011: the Python interpreter {path:?} does not exist")
+            }
+            Self::SetUp => f.write_str("WRS4012: the main interpreter could not be set up"),
+            Self::NoGil => f.write_str("WRS4018: the engine was opened without the GIL"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Starts Python on this thread, which holds the GIL afterwards.
+///
+/// # Errors
+/// [`Error::Executable`] and [`Error::Python`].
+pub fn initialise(startup: &StartUp) -> Result<(), Error> {
+    let executable = startup.executable.as_deref().map(check_executable).transpose()?;
+    // SAFETY: an all-zero PyConfig is what `PyConfig_InitPythonConfig` fills.
+    let mut config: ffi::PyConfig = unsafe { std::mem::zeroed() };
+    // SAFETY: `config` is ours.
+    unsafe { ffi::PyConfig_InitPythonConfig(&raw mut config) };
+    config.install_signal_handlers = 0;
+    config.parse_argv = 0;
+    let result = configure(&mut config, executable.as_deref()).and_then(|()| {
+        // SAFETY: a configuration that was set up above; Python does not run yet, by contract.
+        check(unsafe { ffi::Py_InitializeFromConfig(&raw const config) })
+    });
+    // SAFETY: a configuration that was set up above, not used any more.
+    unsafe { ffi::PyConfig_Clear(&raw mut config) };
+    result
+}
+
+fn check_executable(path: &[u8]) -> Result<CString, Error> {
+    use std::os::unix::ffi::OsStrExt;
+    let shown = || String::from_utf8_lossy(path).into_owned();
+    if !std::path::Path::new(std::ffi::OsStr::from_bytes(path)).exists() {
+        return Err(Error::Executable(shown()));
+    }
+    CString::new(path).map_err(|_| Error::Executable(shown()))
+}
+
+fn configure(config: &mut ffi::PyConfig, executable: Option<&CStr>) -> Result<(), Error> {
+    // PyConfig functions pre-initialise Python with the "python" preset, since `config` was made with it.
+    let set = |place: *mut *mut libc::wchar_t, config: *mut ffi::PyConfig, value: &CStr| {
+        // SAFETY: `place` is a string of `config`.
+        check(unsafe { ffi::PyConfig_SetBytesString(config, place.cast(), value.as_ptr()) })
+    };
+    let raw = &raw mut *config;
+    if let Some(executable) = executable {
+        set(&raw mut config.program_name, raw, executable)?;
+        set(&raw mut config.executable, raw, executable)?;
+    }
+    let mut name: *const c_char = c"mod_wsgi".as_ptr();
+    // SAFETY: one argument, which ends with NUL.
+    check(unsafe { ffi::PyConfig_SetBytesArgv(raw, 1, &raw mut name) })
+}
+
+fn check(status: ffi::PyStatus) -> Result<(), Error> {
+    // SAFETY: looks at the value only.
+    if unsafe { ffi::PyStatus_Exception(status) } == 0 {
+        return Ok(());
+    }
+    if status.err_msg.is_null() {
+        return Err(Error::Python(format!("it asks to exit with status {}", status.exitcode)));
+    }
+    // SAFETY: the message of a status is a static C string.
+    let message = unsafe { CStr::from_ptr(status.err_msg) };
+    Err(Error::Python(message.to_string_lossy().into_owned()))
+}

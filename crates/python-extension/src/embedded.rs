@@ -1,0 +1,211 @@
+//! The table of [`engine_abi`] for the httpd module: the engine in embedded mode.
+//!
+//! The one engine of the process is made by `start` on the main thread of an httpd child and lives until the
+//! process ends. `call` runs on any httpd thread, without the GIL; a panic becomes a failed call.
+
+use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use engine::{Engine, Exchange, Gone, Head, Level, Outcome, ReadError, Reload};
+use engine_abi::{Bytes, ExchangeTable, Pair, VERSION};
+
+static ENGINE: OnceLock<Engine> = OnceLock::new();
+static LOG: OnceLock<unsafe extern "C" fn(c_int, Bytes)> = OnceLock::new();
+
+static TABLE: engine_abi::Engine =
+    engine_abi::Engine { version: VERSION, start, preload, call, stop };
+
+/// The symbol [`engine_abi::ENTRY`].
+#[unsafe(no_mangle)]
+pub extern "C" fn mod_wsgi_rs_engine() -> *const engine_abi::Engine {
+    &raw const TABLE
+}
+
+fn log(level: Level, line: &[u8]) {
+    if let Some(log) = LOG.get() {
+        // SAFETY: the module's function may be called on any thread; the line is borrowed for the call.
+        unsafe { log(level as c_int, Bytes::new(line)) };
+    }
+}
+
+/// Runs what the module called; a panic ends here.
+fn guard<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        log(Level::Critical, b"WRS4009: a fault in mod_wsgi_rs itself; the line above says where");
+        otherwise
+    })
+}
+
+unsafe extern "C" fn start(start: *const engine_abi::StartUp) -> c_int {
+    guard(-1, || {
+        // SAFETY: the module hands in a live value, and what it borrows lives as long as this call.
+        let start = unsafe { &*start };
+        if start.size != size_of::<engine_abi::StartUp>() || LOG.set(start.log).is_err() {
+            return -1;
+        }
+        // SAFETY: as above.
+        let startup = unsafe { startup(start) };
+        match open(startup) {
+            Ok(engine) => {
+                if ENGINE.set(engine).is_ok() {
+                    0
+                } else {
+                    -1
+                }
+            }
+            Err(error) => {
+                log(Level::Critical, error.to_string().as_bytes());
+                -1
+            }
+        }
+    })
+}
+
+fn open(startup: engine::StartUp) -> Result<Engine, engine::Error> {
+    engine::initialise(&startup)?;
+    let opened = engine::open(startup);
+    // The thread state stays with this thread, also when opening failed.
+    let _kept = engine::release_gil();
+    opened
+}
+
+/// # Safety
+/// What `start` borrows is alive.
+unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
+    // SAFETY: by this function's contract.
+    let (executable, python_path, process_group) = unsafe {
+        (start.executable.as_slice(), start.python_path.as_slice(), start.process_group.as_slice())
+    };
+    engine::StartUp {
+        executable: (!executable.is_empty()).then(|| executable.to_vec()),
+        python_path: python_path.to_vec(),
+        home: None,
+        process_group: process_group.to_vec(),
+        multithread: start.multithread,
+        multiprocess: start.multiprocess,
+        threads: start.threads,
+        processes: start.processes,
+        server_version: start.server_version,
+        reload: Reload::InPlace,
+        log,
+    }
+}
+
+/// # Safety
+/// What `script` borrows lives for `'a`.
+unsafe fn script<'a>(script: &engine_abi::Script) -> engine::Script<'a> {
+    // SAFETY: by this function's contract.
+    unsafe {
+        engine::Script {
+            filename: script.filename.as_slice(),
+            application_group: script.application_group.as_slice(),
+            callable: script.callable.as_slice(),
+            reloading: script.reloading,
+        }
+    }
+}
+
+unsafe extern "C" fn preload(given: *const engine_abi::Script) -> c_int {
+    guard(-1, || {
+        // SAFETY: the module hands in a live value, and what it borrows lives as long as this call.
+        let script = unsafe { script(&*given) };
+        let loaded = ENGINE.get().is_some_and(|engine| engine.preload(&script).is_ok());
+        if loaded { 0 } else { -1 }
+    })
+}
+
+unsafe extern "C" fn call(
+    call: *const engine_abi::Call,
+    table: *const ExchangeTable,
+    exchange: *mut c_void,
+) -> c_int {
+    let outcome = guard(Outcome::Failed, || {
+        // SAFETY: the module hands in live values, and what they borrow lives as long as this call.
+        let (call, table) = unsafe { (&*call, &*table) };
+        let Some(engine) = ENGINE.get() else { return Outcome::Failed };
+        if table.size != size_of::<ExchangeTable>() {
+            return Outcome::Failed;
+        }
+        // SAFETY: as above.
+        let environ = unsafe { environ(call) };
+        // SAFETY: as above.
+        let script = unsafe { script(&call.script) };
+        let call = engine::Call { script, environ: &environ };
+        engine.call(&call, &mut Server { table, exchange })
+    });
+    outcome as c_int
+}
+
+/// # Safety
+/// The pairs of `call` live for `'a`.
+unsafe fn environ<'a>(call: &engine_abi::Call) -> Vec<(&'a [u8], &'a [u8])> {
+    if call.environ.is_null() {
+        return Vec::new();
+    }
+    // SAFETY: by this function's contract.
+    let pairs = unsafe { std::slice::from_raw_parts(call.environ, call.environ_len) };
+    pairs
+        .iter()
+        .map(|pair| {
+            // SAFETY: by this function's contract.
+            unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
+        })
+        .collect()
+}
+
+unsafe extern "C" fn stop(milliseconds: u32) {
+    guard((), || {
+        if let Some(engine) = ENGINE.get() {
+            engine.stop(Duration::from_millis(u64::from(milliseconds)));
+        }
+    });
+}
+
+/// The server's side of one request.
+struct Server<'a> {
+    table: &'a ExchangeTable,
+    exchange: *mut c_void,
+}
+
+// SAFETY: the pointer means something to the functions of the table only, and the engine calls them from
+// one thread at a time while the thread that has the request waits for the call to return.
+unsafe impl Send for Server<'_> {}
+
+impl Exchange for Server<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        // SAFETY: the module's function and its own pointer; the buffer has this length.
+        let count = unsafe { (self.table.read)(self.exchange, buffer.as_mut_ptr(), buffer.len()) };
+        match count {
+            -1 => Err(ReadError::Gone),
+            -2 => Err(ReadError::TimedOut),
+            count => usize::try_from(count).map_err(|_| ReadError::Failed),
+        }
+    }
+
+    fn send(&mut self, head: Option<&Head<'_>>, chunks: &[&[u8]], last: bool) -> Result<(), Gone> {
+        let headers: Vec<Pair> = head
+            .map_or(&[][..], |head| head.headers)
+            .iter()
+            .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
+            .collect();
+        let head = head.map(|head| engine_abi::Head {
+            status: head.status,
+            status_line: Bytes::new(head.status_line),
+            headers: headers.as_ptr(),
+            headers_len: headers.len(),
+        });
+        let head = head.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::new(chunk)).collect();
+        // SAFETY: the module's function and its own pointer; all that is borrowed outlives the call.
+        let status =
+            unsafe { (self.table.send)(self.exchange, head, chunks.as_ptr(), chunks.len(), last) };
+        if status == 0 { Ok(()) } else { Err(Gone) }
+    }
+
+    fn log(&mut self, level: Level, line: &[u8]) {
+        // SAFETY: the module's function and its own pointer; the line is borrowed for the call.
+        unsafe { (self.table.log)(self.exchange, level as c_int, Bytes::new(line)) };
+    }
+}

@@ -1,0 +1,166 @@
+//! The connections of a worker: those that rest, and the one wait for whatever happens next.
+//!
+//! All idle threads wait on one epoll set. A connection is armed for one event (`EPOLLONESHOT`), so the thread that gets it owns it
+//! until it puts it back; a connection that rests costs a table entry and no thread. The kernel wakes the thread that began to wait
+//! last, whose caches are warm.
+
+use crate::connection::Connection;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::socket::{SockFlag, accept4};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
+
+const LISTENER: u64 = u64::MAX;
+const STOP: u64 = u64::MAX - 1;
+
+/// Connections accepted at once; the rest waits in the kernel's queue.
+const MOST_CONNECTIONS: usize = 16 * 1024;
+
+/// What a thread is to do.
+pub(crate) enum Work {
+    /// Serve this connection, then [`Connections::rest`] it or drop it.
+    Serve(Connection),
+    /// End: the worker stops.
+    End,
+}
+
+pub(crate) struct Connections {
+    epoll: Epoll,
+    listener: OwnedFd,
+    stop: EventFd,
+    draining: AtomicBool,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    places: Vec<Option<Connection>>,
+    free: Vec<usize>,
+    used: usize,
+}
+
+fn once(data: u64) -> EpollEvent {
+    EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLONESHOT, data)
+}
+
+impl Connections {
+    /// Takes connections from `listener`, which is bound and listens.
+    pub(crate) fn new(listener: OwnedFd) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        nix::fcntl::fcntl(&listener, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
+        epoll.add(&listener, once(LISTENER))?;
+        epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+        let (draining, table) = (AtomicBool::new(false), Mutex::default());
+        Ok(Self { epoll, listener, stop, draining, table })
+    }
+
+    /// Waits for work.
+    pub(crate) fn wait(&self) -> io::Result<Work> {
+        let mut events = [EpollEvent::empty()];
+        loop {
+            match self.epoll.wait(&mut events, EpollTimeout::NONE) {
+                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                Ok(_) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let [event] = &events;
+            match event.data() {
+                STOP => return Ok(Work::End),
+                LISTENER => self.accept()?,
+                place => {
+                    if let Some(connection) =
+                        usize::try_from(place).ok().and_then(|it| self.take(it))
+                    {
+                        return Ok(Work::Serve(connection));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Accepts all that wait, and arms the listener again unless the worker drains.
+    fn accept(&self) -> io::Result<()> {
+        while !self.draining.load(SeqCst) && self.lock().used < MOST_CONNECTIONS {
+            let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+            match accept4(self.listener.as_raw_fd(), flags) {
+                Ok(fd) => {
+                    // SAFETY: the descriptor is new and nobody else knows it.
+                    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+                    self.put(Connection::new(socket), true)?;
+                }
+                Err(nix::errno::Errno::EINTR | nix::errno::Errno::ECONNABORTED) => {}
+                // No more of them, or no descriptors left: the others wait in the kernel's queue.
+                Err(_) => break,
+            }
+        }
+        if !self.draining.load(SeqCst) {
+            self.epoll.modify(&self.listener, &mut once(LISTENER))?;
+        }
+        Ok(())
+    }
+
+    /// A connection waits for its next request; when the worker drains it is closed instead.
+    pub(crate) fn rest(&self, connection: Connection) -> io::Result<()> {
+        if self.draining.load(SeqCst) {
+            return Ok(());
+        }
+        self.put(connection, false)
+    }
+
+    fn put(&self, connection: Connection, new: bool) -> io::Result<()> {
+        let mut table = self.lock();
+        let place = table.free.pop().unwrap_or(table.places.len());
+        let data = u64::try_from(place).map_err(io::Error::other)?;
+        // Armed under the lock: the event cannot be taken before the connection is in its place.
+        let armed = if new {
+            self.epoll.add(&connection, once(data))
+        } else {
+            self.epoll.modify(&connection, &mut once(data))
+        };
+        match table.places.get_mut(place) {
+            Some(slot) => *slot = Some(connection),
+            None => table.places.push(Some(connection)),
+        }
+        table.used += 1;
+        Ok(armed?)
+    }
+
+    fn take(&self, place: usize) -> Option<Connection> {
+        let mut table = self.lock();
+        let connection = table.places.get_mut(place)?.take()?;
+        table.free.push(place);
+        table.used -= 1;
+        Some(connection)
+    }
+
+    /// No more connections are accepted, and those that rest are closed. Those that are served go on.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, SeqCst);
+        // The listener's other owners go on with it.
+        let _ = self.epoll.delete(&self.listener);
+        let mut table = self.lock();
+        table.places.clear();
+        table.free.clear();
+        table.used = 0;
+    }
+
+    /// Every thread that waits, now or later, is told to end.
+    pub(crate) fn stop(&self) {
+        // Cannot fail: the counter is far from full.
+        let _ = self.stop.write(1);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,322 @@
+//! A request on a FastCGI connection, as the engine sees it.
+//!
+//! Lives for one request on the thread that answers it. What is to be sent goes out in one call together with what could not be sent
+//! before; the socket does not block, so every wait is a `poll` with the group's socket-timeout.
+
+use crate::connection::{Wire, error_page};
+use daemon_abi::wire;
+use engine::Level;
+use engine::{Exchange, Gone, Head, ReadError};
+use fastcgi::responder::Event;
+use fastcgi::{Kind, MAX_CONTENT, ProtocolStatus, cgi_head, record, response};
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv, sendmsg};
+use std::io::IoSlice;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// Whether the connection can be used for another request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    Keep,
+    Close,
+}
+
+/// The most parts of a message the kernel takes at once (`UIO_MAXIOV`).
+const MOST_PARTS: usize = 1024;
+
+/// Log lines that a front end does not read are kept up to this many bytes.
+const MOST_PENDING: usize = 1 << 20;
+
+pub(crate) struct WorkerExchange<'c> {
+    socket: &'c OwnedFd,
+    wire: &'c mut Wire,
+    id: u16,
+    timeout: PollTimeout,
+    /// The front sends the rest of the body when it is asked.
+    pull: bool,
+    asked: bool,
+    /// Bytes of the body that were received and not read yet, from `taken` on.
+    body: Vec<u8>,
+    taken: usize,
+    /// Bytes to be sent before anything else.
+    pending: Vec<u8>,
+    ended: bool,
+    gone: bool,
+}
+
+impl<'c> WorkerExchange<'c> {
+    pub(crate) fn new(socket: &'c OwnedFd, wire: &'c mut Wire, id: u16, timeout: Duration) -> Self {
+        Self {
+            socket,
+            wire,
+            id,
+            timeout: PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX),
+            pull: false,
+            asked: false,
+            body: Vec::new(),
+            taken: 0,
+            pending: Vec::new(),
+            ended: false,
+            gone: false,
+        }
+    }
+
+    /// The front end said how it sends the body.
+    pub(crate) fn pull_body(&mut self, pull: bool) {
+        self.pull = pull;
+    }
+
+    /// Ends the request, unless its response is whole already.
+    pub(crate) fn end(&mut self, app_status: u32, status: ProtocolStatus) -> Finish {
+        if !self.ended && !self.gone {
+            let end = response::end(self.id, app_status, status);
+            self.ended = self.transmit(&mut [IoSlice::new(&end)]).is_ok();
+        }
+        self.finish()
+    }
+
+    /// Ends a request that failed with a page of the worker's own.
+    pub(crate) fn error_page(&mut self) -> Finish {
+        if !self.ended && !self.gone {
+            let page = error_page(self.id);
+            self.ended = self.transmit(&mut [IoSlice::new(&page)]).is_ok();
+        }
+        self.finish()
+    }
+
+    fn finish(&self) -> Finish {
+        if self.ended && !self.gone { Finish::Keep } else { Finish::Close }
+    }
+
+    /// Sends what is pending and then these parts.
+    fn transmit(&mut self, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            self.transmit_parts(&mut [IoSlice::new(&pending)])?;
+        }
+        self.transmit_parts(parts)
+    }
+
+    fn transmit_parts(&mut self, mut parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
+        if self.gone {
+            return Err(Gone);
+        }
+        loop {
+            IoSlice::advance_slices(&mut parts, 0);
+            if parts.is_empty() {
+                return Ok(());
+            }
+            let now = parts.get(..MOST_PARTS).unwrap_or(parts);
+            let flags = MsgFlags::MSG_NOSIGNAL;
+            match sendmsg::<()>(self.socket.as_raw_fd(), now, &[], flags, None) {
+                Ok(count) => IoSlice::advance_slices(&mut parts, count),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) if self.wait(PollFlags::POLLOUT) => {}
+                Err(_) => {
+                    self.gone = true;
+                    return Err(Gone);
+                }
+            }
+        }
+    }
+
+    /// Waits until the socket can do something; not if it takes too long.
+    fn wait(&self, what: PollFlags) -> bool {
+        loop {
+            let mut fds = [PollFd::new(self.socket.as_fd(), what)];
+            match poll(&mut fds, self.timeout) {
+                Err(Errno::EINTR) => {}
+                result => return result.is_ok_and(|count| count > 0),
+            }
+        }
+    }
+
+    /// Tries to send what is pending, without waiting.
+    fn push_pending(&mut self) {
+        let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+        let parts = [IoSlice::new(&self.pending)];
+        if let Ok(count) = sendmsg::<()>(self.socket.as_raw_fd(), &parts, &[], flags, None) {
+            self.pending.drain(..count.min(self.pending.len()));
+        }
+    }
+
+    /// Takes bytes of the body that are here already into `buffer`; `None` if more must come first.
+    fn take_body(&mut self, buffer: &mut [u8]) -> Option<Result<usize, ReadError>> {
+        let rest = self.body.get(self.taken..).unwrap_or_default();
+        if !rest.is_empty() {
+            let count = copy(rest, buffer);
+            self.taken += count;
+            return Some(Ok(count));
+        }
+        if self.wire.responder.stdin_ended() {
+            return Some(Ok(0));
+        }
+        loop {
+            match self.wire.responder.next(&mut self.wire.frames) {
+                Ok(None) => return None,
+                Ok(Some(Event::Stdin(bytes))) => {
+                    let count = copy(bytes, buffer);
+                    self.body.clear();
+                    self.body.extend_from_slice(bytes.get(count..).unwrap_or_default());
+                    self.taken = 0;
+                    return Some(Ok(count));
+                }
+                Ok(Some(Event::StdinEnd)) => return Some(Ok(0)),
+                Ok(Some(Event::Request(_) | Event::Reply(_))) => {}
+                Ok(Some(Event::Abort)) => return Some(Err(ReadError::Gone)),
+                Err(_) => return Some(Err(ReadError::Failed)),
+            }
+        }
+    }
+
+    fn receive(&mut self) -> Result<(), ReadError> {
+        loop {
+            let spare = self.wire.frames.spare(16 * 1024);
+            match recv(self.socket.as_raw_fd(), spare, MsgFlags::empty()) {
+                Ok(0) => {
+                    self.gone = true;
+                    return Err(ReadError::Gone);
+                }
+                Ok(count) => {
+                    self.wire.frames.advance(count);
+                    return Ok(());
+                }
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => {
+                    if !self.wait(PollFlags::POLLIN) {
+                        return Err(ReadError::TimedOut);
+                    }
+                }
+                Err(_) => {
+                    self.gone = true;
+                    return Err(ReadError::Gone);
+                }
+            }
+        }
+    }
+}
+
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let count = from.len().min(to.len());
+    for (to, from) in to.iter_mut().zip(from.iter()) {
+        *to = *from;
+    }
+    count
+}
+
+impl Exchange for WorkerExchange<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if let Some(result) = self.take_body(buffer) {
+                return result;
+            }
+            if self.pull && !self.asked {
+                self.asked = true;
+                let ask = record::head(Kind::Other(wire::CONTINUE), self.id, 0);
+                self.transmit(&mut [IoSlice::new(&ask)]).map_err(|Gone| ReadError::Gone)?;
+            }
+            self.receive()?;
+        }
+    }
+
+    fn send(&mut self, head: Option<&Head<'_>>, chunks: &[&[u8]], last: bool) -> Result<(), Gone> {
+        let mut text = Vec::new();
+        if let Some(head) = head {
+            text.reserve(512);
+            cgi_head::encode(&mut text, head.status_line, head.headers.iter().copied());
+        }
+        let total = text.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
+        let headers = record_headers(self.id, total);
+        let end = response::end(self.id, 0, ProtocolStatus::RequestComplete);
+        let mut parts = Vec::with_capacity(headers.len() + chunks.len() + 2);
+        gather(&mut parts, &headers, &text, chunks);
+        if last {
+            parts.push(IoSlice::new(&end));
+        }
+        self.transmit(&mut parts)?;
+        self.ended = last;
+        Ok(())
+    }
+
+    fn log(&mut self, _level: Level, line: &[u8]) {
+        if self.gone || self.ended || self.pending.len() > MOST_PENDING {
+            crate::log::write(Level::Error, line);
+            return;
+        }
+        record::stream(&mut self.pending, Kind::Stderr, self.id, line);
+        self.push_pending();
+    }
+}
+
+/// The headers of the records that carry `total` bytes.
+fn record_headers(id: u16, total: usize) -> Vec<[u8; fastcgi::HEADER_LEN]> {
+    let mut headers = Vec::with_capacity(total.div_ceil(MAX_CONTENT));
+    let mut left = total;
+    while left > 0 {
+        let length = left.min(MAX_CONTENT);
+        headers.push(response::stdout_header(id, u16::try_from(length).unwrap_or(u16::MAX)));
+        left -= length;
+    }
+    headers
+}
+
+/// Lays out a head and chunks as records: each header, and after it pieces that add up to its length.
+fn gather<'a>(
+    parts: &mut Vec<IoSlice<'a>>,
+    headers: &'a [[u8; fastcgi::HEADER_LEN]],
+    text: &'a [u8],
+    chunks: &[&'a [u8]],
+) {
+    let mut headers = headers.iter();
+    let mut room = 0;
+    for mut piece in std::iter::once(text).chain(chunks.iter().copied()) {
+        while !piece.is_empty() {
+            if room == 0 {
+                let Some(header) = headers.next() else { return };
+                parts.push(IoSlice::new(header));
+                room = MAX_CONTENT;
+            }
+            let (now, rest) = piece.split_at(piece.len().min(room));
+            parts.push(IoSlice::new(now));
+            room -= now.len();
+            piece = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fastcgi::{Frames, Response};
+
+    #[test]
+    fn a_head_and_chunks_of_any_size_come_out_as_records_in_order() {
+        let text = b"Status: 200 OK\r\n\r\n".to_vec();
+        let big = vec![7; 200_000];
+        let chunks: [&[u8]; 4] = [b"one", &big, b"", b"two"];
+        let expected = [text.as_slice(), b"one", &big, b"two"].concat();
+        let headers = record_headers(3, expected.len());
+        let mut parts = Vec::new();
+        gather(&mut parts, &headers, &text, &chunks);
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.to_vec()).collect();
+        let (mut frames, mut response) = (Frames::new(), Response::new(3));
+        let mut found = Vec::new();
+        for piece in bytes.chunks(1000) {
+            let spare = frames.spare(piece.len());
+            spare[..piece.len()].copy_from_slice(piece);
+            frames.advance(piece.len());
+            while let Some(event) = response.next(&mut frames).unwrap() {
+                match event {
+                    fastcgi::response::Event::Stdout(bytes) => found.extend_from_slice(bytes),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        assert_eq!(found, expected);
+    }
+}

@@ -1,0 +1,86 @@
+//! The threads of a worker: each waits for a connection with a request and answers it.
+
+use crate::connection::log_panic;
+use crate::connections::Work;
+use crate::process::Worker;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Counts threads that are not idle.
+#[derive(Debug, Default)]
+pub(crate) struct Busy {
+    count: Mutex<usize>,
+    changed: Condvar,
+}
+
+impl Busy {
+    fn change(&self, by: isize) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        *count = count.saturating_add_signed(by);
+        if *count == 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until every thread is idle; whether that came in time.
+    pub(crate) fn wait_idle(&self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        while *count > 0 {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.changed.wait_timeout(count, left);
+            count = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+/// Starts the threads of a worker. They end with [`crate::connections::Connections::stop`].
+pub(crate) fn start(worker: &Arc<Worker>, stack_size: u64) -> io::Result<()> {
+    for number in 1..=worker.threads {
+        let mut builder = std::thread::Builder::new().name(format!("wsgi-{number}"));
+        if stack_size > 0 {
+            builder = builder.stack_size(usize::try_from(stack_size).map_err(io::Error::other)?);
+        }
+        let worker = Arc::clone(worker);
+        // Nobody joins a thread: a request that never ends must not keep the process.
+        drop(builder.spawn(move || run(&worker))?);
+    }
+    Ok(())
+}
+
+fn run(worker: &Worker) {
+    let mut spare = None;
+    loop {
+        let connection = match worker.connections.wait() {
+            Ok(Work::Serve(connection)) => connection,
+            Ok(Work::End) => return,
+            Err(error) => {
+                crate::log::line!(
+                    Critical,
+                    "WRS5012: a worker thread cannot wait for requests: {error}"
+                );
+                return worker.give_up();
+            }
+        };
+        worker.busy.change(1);
+        let served = catch_unwind(AssertUnwindSafe(|| connection.serve(worker, &mut spare)));
+        match served {
+            Ok(Some(connection)) => {
+                // A connection that cannot be armed again is closed by being dropped.
+                let _ = worker.connections.rest(connection);
+            }
+            Ok(None) => {}
+            Err(_) => {
+                spare = None;
+                log_panic(&worker.group);
+            }
+        }
+        worker.busy.change(-1);
+    }
+}

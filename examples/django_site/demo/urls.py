@@ -1,0 +1,6 @@
+"""The pages of the site."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [path("admin/", admin.site.urls), path("", include("guestbook.urls"))]

@@ -1,0 +1,441 @@
+//! The look over the whole configuration, when a test asks for it and before the server starts.
+//!
+//! Each directive was already checked when it was read; here is what needs all of them: names that
+//! must be unique or must exist, and in `check_files` the files they name. Runs in httpd's parent
+//! on its only thread; changes nothing.
+
+use super::alias::{Location, ScriptAlias};
+use super::check_files;
+use super::daemon_group::DaemonGroup;
+use super::error::nearest;
+use super::expand;
+use super::finding::{Fault, Finding};
+use super::origin::Origin;
+use super::permission::System;
+use super::server::ServerConfig;
+
+/// The directive whose names are in [`ServerConfig::mentions`].
+const PROCESS_GROUP: &str = "WSGIProcessGroup";
+
+/// A server: the main one or a virtual host.
+#[derive(Debug, Clone, Copy)]
+pub struct Server<'a> {
+    /// Its `ServerName`.
+    pub name: Option<&'a [u8]>,
+    /// Whether it is a virtual host.
+    pub is_virtual: bool,
+    /// What it says, merged. A virtual host that says nothing may share the main server's.
+    pub config: &'a ServerConfig,
+}
+
+/// Everything there is to check.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// All servers, the main one first.
+    pub servers: &'a [Server<'a>],
+    /// The name of the user httpd's children run as (`User`).
+    pub user: &'a [u8],
+    /// Its uid.
+    pub uid: u32,
+    /// The gid of httpd's children (`Group`).
+    pub gid: u32,
+    /// Whether httpd is started by root. If not, nobody knows whom it will run as, and permissions
+    /// are not checked.
+    pub by_root: bool,
+}
+
+impl Server<'_> {
+    /// Whether requests of this server may use a process group that `owner` declares: always one of
+    /// the main server, else one of the same server or of a virtual host with the same
+    /// `ServerName`.
+    pub fn may_use_groups_of(&self, owner: &Server<'_>) -> bool {
+        !owner.is_virtual
+            || std::ptr::eq(self.config, owner.config)
+            || (self.name.is_some() && self.name == owner.name)
+    }
+}
+
+impl<'a> Site<'a> {
+    /// The process group of this name, with the server that declares it.
+    pub fn find(&self, name: &[u8]) -> Option<(Server<'a>, &'a DaemonGroup)> {
+        self.groups().find(|(_, group)| group.name == name)
+    }
+
+    /// All process groups, those of the main server first.
+    pub fn groups(&self) -> impl Iterator<Item = (Server<'a>, &'a DaemonGroup)> + use<'a> {
+        let site = *self;
+        site.speaking()
+            .flat_map(|server| server.config.groups.iter().map(move |group| (server, group)))
+    }
+
+    /// The servers that say something themselves.
+    pub(super) fn speaking(&self) -> impl Iterator<Item = Server<'a>> + use<'a> {
+        let main = self.main().map(|main| main.config);
+        let shares =
+            move |config| main.is_some_and(|main| std::ptr::eq::<ServerConfig>(main, config));
+        self.servers
+            .iter()
+            .filter(move |server| !server.is_virtual || !shares(server.config))
+            .copied()
+    }
+
+    /// The aliases that are a server's own and not inherited.
+    pub(super) fn own_aliases(&self, server: &Server<'a>) -> &'a [ScriptAlias] {
+        let all = server.config.aliases.as_slice();
+        let inherited = match self.main() {
+            Some(main) if server.is_virtual => main.config.aliases.len(),
+            _ => 0,
+        };
+        all.get(..all.len().saturating_sub(inherited)).unwrap_or_default()
+    }
+
+    pub(super) fn main(&self) -> Option<&Server<'a>> {
+        self.servers.iter().find(|server| !server.is_virtual)
+    }
+}
+
+/// Looks over the configuration; each finding is told once, file by file in the order of their
+/// lines.
+pub fn check(site: &Site<'_>, system: &impl System) -> Vec<Finding> {
+    let mut found = Vec::new();
+    duplicates(site, &mut found);
+    for server in site.speaking() {
+        idle(&server, &mut found);
+        names(site, &server, &mut found);
+        aliases(site, &server, &mut found);
+    }
+    check_files::check(site, system, &mut found);
+    let mut told: Vec<Finding> = Vec::with_capacity(found.len());
+    for finding in found {
+        if !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    told.sort_by(|one, other| one.origin.cmp(&other.origin));
+    told
+}
+
+fn duplicates(site: &Site<'_>, found: &mut Vec<Finding>) {
+    // httpd does not keep its servers in the order of the file.
+    let mut groups: Vec<_> = site.groups().map(|(_, group)| group).collect();
+    groups.sort_by(|one, other| one.origin.cmp(&other.origin));
+    let mut known: Vec<&DaemonGroup> = Vec::new();
+    for group in groups {
+        match known.iter().find(|other| other.name == group.name) {
+            Some(first) => found.push(Finding {
+                origin: group.origin.clone(),
+                fault: Fault::DuplicateGroup {
+                    name: group.name.clone(),
+                    first: first.origin.clone(),
+                },
+            }),
+            None => known.push(group),
+        }
+    }
+}
+
+fn idle(server: &Server<'_>, found: &mut Vec<Finding>) {
+    for line in &server.config.idle {
+        let fault = Fault::IdleDirective { directive: line.directive, because: line.because };
+        found.push(Finding { origin: line.origin.clone(), fault });
+    }
+    for group in &server.config.groups {
+        for option in &group.ineffective {
+            let fault = Fault::IdleOption { group: group.name.clone(), option };
+            found.push(Finding { origin: group.origin.clone(), fault });
+        }
+    }
+}
+
+/// A process group's name where one is used.
+struct Use<'a> {
+    directive: &'static str,
+    name: &'a [u8],
+    origin: &'a Origin,
+    preload: bool,
+}
+
+fn names(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
+    let mut uses = Vec::new();
+    // Those that are preloaded are among the imports.
+    for alias in site.own_aliases(server).iter().filter(|alias| alias.preload().is_none()) {
+        if let Some(name) = &alias.options.process_group {
+            uses.push(Use {
+                directive: alias.directive(),
+                name,
+                origin: &alias.origin,
+                preload: false,
+            });
+        }
+    }
+    for import in &server.config.imports {
+        uses.push(Use {
+            directive: import.directive,
+            name: &import.process_group,
+            origin: &import.origin,
+            preload: true,
+        });
+    }
+    for mention in &server.config.mentions {
+        uses.push(Use {
+            directive: PROCESS_GROUP,
+            name: &mention.name,
+            origin: &mention.origin,
+            preload: false,
+        });
+    }
+    for used in uses.iter().filter(|used| !used.name.is_empty()) {
+        if let Some(fault) = judge(site, server, used) {
+            found.push(Finding { origin: used.origin.clone(), fault });
+        }
+    }
+}
+
+fn judge(site: &Site<'_>, server: &Server<'_>, used: &Use<'_>) -> Option<Fault> {
+    let (directive, name) = (used.directive, used.name.to_vec());
+    if used.name.starts_with(b"%") && !used.preload {
+        return expand::is_unknown(used.name)
+            .then_some(Fault::UnknownExpansion { directive, value: name });
+    }
+    let Some((owner, group)) = site.find(used.name) else {
+        let names = site.groups().map(|(_, group)| group.name.as_slice());
+        let nearest = nearest(used.name, names).map(<[u8]>::to_vec);
+        return Some(if used.preload {
+            Fault::PreloadInNoGroup { directive, name, nearest }
+        } else {
+            Fault::NoSuchGroup { directive, name, nearest }
+        });
+    };
+    if server.may_use_groups_of(&owner) {
+        return None;
+    }
+    let declared = group.origin.clone();
+    Some(if used.preload {
+        Fault::PreloadInForeignGroup { directive, name, declared }
+    } else {
+        Fault::ForeignGroup { directive, name, declared }
+    })
+}
+
+fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
+    let aliases = site.own_aliases(server);
+    for (place, alias) in aliases.iter().enumerate() {
+        let mut tell = |fault| found.push(Finding { origin: alias.origin.clone(), fault });
+        let embedded = alias.options.process_group.as_deref() == Some(b"");
+        if embedded && !server.config.globals.embedded_allowed() {
+            tell(Fault::EmbeddedIsOff { directive: alias.directive() });
+        }
+        if let Some(name) = &alias.options.application_group {
+            if expand::is_unknown(name) {
+                tell(Fault::UnknownExpansion { directive: alias.directive(), value: name.clone() });
+            }
+        }
+        if let Some(earlier) = aliases.iter().take(place).find(|earlier| shadows(earlier, alias)) {
+            tell(Fault::ShadowedAlias {
+                location: alias.location.source().to_vec(),
+                by: earlier.location.source().to_vec(),
+                earlier: earlier.origin.clone(),
+            });
+        }
+    }
+}
+
+/// Whether every URL of the later alias is taken by the earlier one.
+fn shadows(earlier: &ScriptAlias, later: &ScriptAlias) -> bool {
+    match (&earlier.location, &later.location) {
+        (Location::Prefix(earlier), Location::Prefix(later)) => {
+            wsgi::mount::match_prefix(later, earlier).is_some()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::finding::Severity;
+    use crate::config::import::ImportScript;
+    use crate::config::permission::tests::Tree;
+    use crate::config::server::{IdleDirective, Mention};
+
+    /// A server of lines as they would stand in a configuration file, one number up each.
+    fn server(lines: &[&str]) -> ServerConfig {
+        let mut config = ServerConfig::default();
+        for (number, line) in (1..).zip(lines) {
+            let origin = Origin::new("c", number);
+            let (directive, rest) = line.split_once(' ').unwrap();
+            let text = rest.as_bytes();
+            match directive {
+                "alias" => config.add_alias(ScriptAlias::parse(text, origin).unwrap()),
+                "group" => config.groups.push(DaemonGroup::parse(text, origin, true).unwrap()),
+                "import" => config.imports.push(ImportScript::parse(text, origin).unwrap()),
+                "use" => config.mentions.push(Mention {
+                    name: text.to_vec(),
+                    whole_server: false,
+                    origin,
+                }),
+                "idle" => config.idle.push(IdleDirective {
+                    directive: "WSGIX",
+                    because: "of rain",
+                    origin,
+                }),
+                "restrict" => config.globals.set_restrict_embedded(true),
+                _ => panic!("{line}"),
+            }
+        }
+        config
+    }
+
+    /// Checks a main server and virtual hosts called h0.example, h1.example and so on, without
+    /// files.
+    fn findings(main: &[&str], hosts: &[&[&str]]) -> Vec<Finding> {
+        let main = server(main);
+        let hosts: Vec<_> = hosts
+            .iter()
+            .zip([&b"h0.example"[..], b"h1.example"])
+            .map(|(lines, name)| (name, main.merge(&server(lines))))
+            .collect();
+        let mut servers =
+            vec![Server { name: Some(b"main.example"), is_virtual: false, config: &main }];
+        for (name, config) in &hosts {
+            servers.push(Server { name: Some(name), is_virtual: true, config });
+        }
+        let site = Site { servers: &servers, user: b"www-data", uid: 33, gid: 33, by_root: false };
+        check(&site, &Tree::new())
+            .into_iter()
+            .filter(|finding| !finding.fault.is_about_files())
+            .collect()
+    }
+
+    fn ids(main: &[&str], hosts: &[&[&str]]) -> Vec<String> {
+        findings(main, hosts)
+            .iter()
+            .map(|finding| format!("{} {}", finding.fault.id(), finding.origin.line))
+            .collect()
+    }
+
+    fn nothing() -> Vec<String> {
+        Vec::new()
+    }
+
+    #[test]
+    fn a_sound_configuration_has_no_findings() {
+        let main = ["group app threads=5", "alias /x /x.wsgi process-group=app"];
+        assert_eq!(ids(&main, &[&["alias / /y.wsgi process-group=app", "use app"]]), nothing());
+    }
+
+    #[test]
+    fn a_name_is_unique_over_all_virtual_hosts() {
+        assert_eq!(ids(&["group a"], &[&["group b", "group a"]]), ["WRS1042 2"]);
+        assert_eq!(ids(&[], &[&["group a"], &["group a"]]), ["WRS1042 1"]);
+        let found = findings(&["group a", "group a"], &[]);
+        assert_eq!(
+            found.first().unwrap().to_string(),
+            "WRS1042: c:2: error: WSGIDaemonProcess: process group 'a' is already declared at \
+             c:1: names are unique over all virtual hosts, choose another one"
+        );
+        assert_eq!(found.first().unwrap().severity(), Severity::Error);
+    }
+
+    #[test]
+    fn a_virtual_host_that_shares_the_main_servers_record_repeats_nothing() {
+        let main = server(&["group a cpu-priority=1", "alias / /x process-group=b"]);
+        let servers = [
+            Server { name: None, is_virtual: false, config: &main },
+            Server { name: None, is_virtual: true, config: &main },
+        ];
+        let site = Site { servers: &servers, user: b"", uid: 33, gid: 33, by_root: false };
+        let found = check(&site, &Tree::new().file("/x", 0, 0o644));
+        let ids: Vec<_> = found.iter().map(|finding| finding.fault.id()).collect();
+        assert_eq!(ids, ["WRS1040", "WRS1044"]);
+    }
+
+    #[test]
+    fn an_unknown_group_is_an_error_only_where_a_script_is_preloaded() {
+        assert_eq!(ids(&["alias / /x process-group=a"], &[]), ["WRS1044 1"]);
+        assert_eq!(ids(&["alias / /x process-group=a application-group=b"], &[]), ["WRS1043 1"]);
+        assert_eq!(ids(&["import /x process-group=a application-group=b"], &[]), ["WRS1043 1"]);
+        assert_eq!(ids(&["use a"], &[]), ["WRS1044 1"]);
+        let found = findings(&["group apps", "use app"], &[]);
+        assert!(found.first().unwrap().to_string().ends_with("did you mean 'apps'?"));
+        assert_eq!(found.first().unwrap().severity(), Severity::Warning);
+    }
+
+    #[test]
+    fn a_group_may_be_declared_below_or_above_its_use() {
+        let lines = ["alias / /x process-group=a application-group=b", "group a"];
+        assert_eq!(ids(&lines, &[]), nothing());
+    }
+
+    #[test]
+    fn expansions_are_left_to_the_request_unless_they_are_none() {
+        assert_eq!(ids(&["use %{ENV:G}", "use %{GLOBAL}", "use %{RESOURCE}"], &[]), nothing());
+        assert_eq!(
+            ids(&["use %{ENV:G", "alias / /x application-group=%{global}"], &[]),
+            ["WRS1047 1", "WRS1047 2"]
+        );
+    }
+
+    #[test]
+    fn a_group_of_another_virtual_host_is_out_of_reach() {
+        let host: &[&str] = &["group a"];
+        assert_eq!(ids(&[], &[host, &["alias / /x process-group=a"]]), ["WRS1046 1"]);
+        assert_eq!(
+            ids(&[], &[host, &["import /x process-group=a application-group=b"]]),
+            ["WRS1045 1"]
+        );
+        assert_eq!(ids(&["alias / /x process-group=a"], &[host]), ["WRS1046 1"]);
+    }
+
+    #[test]
+    fn virtual_hosts_of_the_same_name_share_their_groups() {
+        let main = ServerConfig::default();
+        let (one, two) = (server(&["group a"]), server(&["use a"]));
+        let found = |first, second| {
+            let servers = [
+                Server { name: None, is_virtual: false, config: &main },
+                Server { name: first, is_virtual: true, config: &one },
+                Server { name: second, is_virtual: true, config: &two },
+            ];
+            let site = Site { servers: &servers, user: b"", uid: 33, gid: 33, by_root: false };
+            check(&site, &Tree::new()).len()
+        };
+        assert_eq!(found(Some(b"a"), Some(b"a")), 0);
+        assert_eq!(found(Some(b"a"), Some(b"b")), 1);
+        assert_eq!(found(Some(b"a"), None), 1);
+    }
+
+    #[test]
+    fn what_has_no_effect_is_told_with_its_name() {
+        let texts: Vec<_> = findings(&["group a cpu-priority=1 memory-limit=2", "idle x"], &[])
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(texts.len(), 3);
+        assert!(texts.iter().any(|text| text.contains("option 'memory-limit' is accepted")));
+        assert!(
+            texts.iter().any(|text| text.contains("WSGIX is accepted but has no effect: of rain"))
+        );
+    }
+
+    #[test]
+    fn an_alias_below_a_shorter_one_is_never_reached() {
+        assert_eq!(ids(&["alias / /x", "alias /app /y"], &[]), ["WRS1049 2"]);
+        assert_eq!(ids(&["alias /a /x", "alias /ab /y", "alias /a/b /z"], &[]), ["WRS1049 3"]);
+        assert_eq!(ids(&["alias /a/ /x", "alias /a /y"], &[]), nothing());
+        assert_eq!(ids(&["alias /a /x", "alias / /y"], &[]), nothing());
+    }
+
+    #[test]
+    fn a_virtual_host_may_cover_the_main_servers_aliases() {
+        assert_eq!(ids(&["alias /app /x"], &[&["alias / /y"]]), nothing());
+    }
+
+    #[test]
+    fn embedded_aliases_are_told_where_embedded_mode_is_off() {
+        let alias = "alias / /x process-group=%{GLOBAL}";
+        assert_eq!(ids(&[alias], &[]), nothing());
+        assert_eq!(ids(&["restrict x", alias], &[]), ["WRS1048 2"]);
+        assert_eq!(ids(&["restrict x"], &[&[alias]]), ["WRS1048 1"]);
+    }
+}

@@ -1,0 +1,344 @@
+//! The files that the configuration names: scripts, working directories, Pythons.
+//!
+//! Each is looked at as the user that will need it. A script that is not there may be deployed
+//! later and is only worth a warning; a process group whose working directory or Python is missing
+//! cannot start.
+
+use std::path::{Path, PathBuf};
+
+use super::alias::ScriptAlias;
+use super::check::{Server, Site};
+use super::daemon_group::DaemonGroup;
+use super::finding::{Fault, Finding};
+use super::origin::Origin;
+use super::permission::{Access, Identity, System, closed, is_missing, path};
+
+/// The interpreter of a Python home: of a virtual environment, of a prefix, or the home itself.
+fn python_of(system: &impl System, home: &Path) -> Option<PathBuf> {
+    let may_be_program = |path: &PathBuf| match system.status(path) {
+        Ok(status) => !status.directory,
+        Err(_) => !is_missing(system, path),
+    };
+    [home.join("bin/python"), home.join("bin/python3"), home.to_path_buf()]
+        .into_iter()
+        .find(may_be_program)
+}
+
+pub(super) fn check(site: &Site<'_>, system: &impl System, found: &mut Vec<Finding>) {
+    let site = Files { site, system };
+    for (_, group) in site.site.groups() {
+        site.group(group, found);
+    }
+    for server in site.site.speaking() {
+        for alias in site.site.own_aliases(&server).iter().filter(|alias| !alias.target_varies()) {
+            let runner = site.runner(&server, alias);
+            site.script(alias.directive(), &alias.target, &alias.origin, runner.as_ref(), found);
+        }
+        for import in &server.config.imports {
+            let runner = site.user_of(&import.process_group);
+            site.script(import.directive, &import.script, &import.origin, runner.as_ref(), found);
+        }
+    }
+}
+
+struct Files<'a, S> {
+    site: &'a Site<'a>,
+    system: &'a S,
+}
+
+impl<S: System> Files<'_, S> {
+    fn group(&self, group: &DaemonGroup, found: &mut Vec<Finding>) {
+        // Below a chroot other paths hold.
+        if group.chroot.is_some() {
+            return;
+        }
+        let mut tell = |fault| found.push(Finding { origin: group.origin.clone(), fault });
+        let user = self.user_of_group(group);
+        if let Some(home) = &group.home {
+            let (group, home) = (group.name.clone(), home.clone());
+            if let Some(fault) = self.home(group, home, user.as_ref()) {
+                tell(fault);
+            }
+        }
+        let inherited = self.site.main().and_then(|main| main.config.globals.python_home.as_ref());
+        let Some(home) = group.python_home.as_ref().or(inherited) else {
+            return;
+        };
+        // What httpd is started in is not known here.
+        if !home.starts_with(b"/") {
+            return;
+        }
+        match python_of(self.system, path(home)) {
+            None => tell(Fault::NoPython {
+                group: group.python_home.is_some().then(|| group.name.clone()),
+                home: home.clone(),
+            }),
+            Some(python) => {
+                let stopped =
+                    user.and_then(|user| closed(self.system, &python, &user, Access::Execute));
+                if let Some(closed) = stopped {
+                    let (group, python) = (group.name.clone(), python.into_os_string());
+                    let python = std::os::unix::ffi::OsStringExt::into_vec(python);
+                    tell(Fault::ClosedPython { group, python, closed });
+                }
+            }
+        }
+    }
+
+    fn home(&self, group: Vec<u8>, home: Vec<u8>, user: Option<&Identity>) -> Option<Fault> {
+        let place = path(&home);
+        let is_file = self.system.status(place).is_ok_and(|status| !status.directory);
+        if is_file || is_missing(self.system, place) {
+            return Some(Fault::NoHome { group, home });
+        }
+        let closed = closed(self.system, place, user?, Access::Execute)?;
+        Some(Fault::ClosedHome { group, home, closed })
+    }
+
+    fn script(
+        &self,
+        directive: &'static str,
+        script: &[u8],
+        origin: &Origin,
+        runner: Option<&Identity>,
+        found: &mut Vec<Finding>,
+    ) {
+        let mut tell = |fault| found.push(Finding { origin: origin.clone(), fault });
+        let place = path(script);
+        let script = script.to_vec();
+        if !place.is_absolute() {
+            tell(Fault::RelativeScript { directive, script });
+        } else if is_missing(self.system, place) {
+            tell(Fault::NoScript { directive, script });
+        } else {
+            // httpd's own user must find the script whoever runs it.
+            let finder = self.httpd().zip(place.parent());
+            let stopped = finder
+                .and_then(|(httpd, parent)| closed(self.system, parent, &httpd, Access::Execute))
+                .or_else(|| {
+                    let directory = self.system.status(place).is_ok_and(|status| status.directory);
+                    let access = if directory { Access::Execute } else { Access::Read };
+                    closed(self.system, place, runner?, access)
+                });
+            if let Some(closed) = stopped {
+                tell(Fault::ClosedScript { directive, script, closed });
+            }
+        }
+    }
+
+    /// The user that runs an alias's script, if that can be known before a request.
+    fn runner(&self, server: &Server<'_>, alias: &ScriptAlias) -> Option<Identity> {
+        if let Some(name) = &alias.options.process_group {
+            return self.user_of(name);
+        }
+        let in_sections = self
+            .site
+            .servers
+            .iter()
+            .any(|server| server.config.mentions.iter().any(|mention| !mention.whole_server));
+        if in_sections {
+            return None;
+        }
+        self.user_of(server.config.requests.process_group.as_deref().unwrap_or_default())
+    }
+
+    fn user_of(&self, process_group: &[u8]) -> Option<Identity> {
+        match process_group {
+            b"" | b"%{GLOBAL}" => self.httpd(),
+            name => self.user_of_group(self.site.find(name)?.1),
+        }
+    }
+
+    fn user_of_group(&self, group: &DaemonGroup) -> Option<Identity> {
+        let (name, uid) = match &group.user {
+            Some(user) => (user.name.as_slice(), user.id),
+            None => (self.site.user, self.site.uid),
+        };
+        let gid = group.group.as_ref().map_or(self.site.gid, |group| group.id);
+        let listed = group.supplementary_groups.as_deref();
+        self.identity(name, uid, gid, listed)
+    }
+
+    fn httpd(&self) -> Option<Identity> {
+        self.identity(self.site.user, self.site.uid, self.site.gid, None)
+    }
+
+    fn identity(
+        &self,
+        name: &[u8],
+        uid: u32,
+        gid: u32,
+        listed: Option<&[u32]>,
+    ) -> Option<Identity> {
+        let groups = match listed {
+            Some(listed) => listed.iter().copied().chain([gid]).collect(),
+            None => self.system.groups_of(name, gid),
+        };
+        self.site.by_root.then(|| Identity { name: name.to_vec(), uid, groups })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::account::Account;
+    use crate::config::import::ImportScript;
+    use crate::config::permission::tests::Tree;
+    use crate::config::server::{Mention, ServerConfig};
+
+    fn tree() -> Tree {
+        Tree::new()
+            .directory("/srv", 0, 0o755)
+            .file("/srv/app.wsgi", 0, 0o644)
+            .file("/srv/secret.wsgi", 1000, 0o600)
+            .directory("/srv/venv", 0, 0o755)
+            .directory("/srv/venv/bin", 0, 0o755)
+            .link("/srv/venv/bin/python", "/home/ann/python")
+            .directory("/home", 0, 0o755)
+            .directory("/home/ann", 1000, 0o700)
+            .file("/home/ann/python", 1000, 0o755)
+    }
+
+    fn group(text: &str, uid: u32) -> DaemonGroup {
+        let mut group = DaemonGroup::parse(text.as_bytes(), Origin::new("c", 9), true).unwrap();
+        group.user = Some(Account { name: b"app".to_vec(), id: uid });
+        group
+    }
+
+    fn alias(text: &str) -> ScriptAlias {
+        ScriptAlias::parse(text.as_bytes(), Origin::new("c", 1)).unwrap()
+    }
+
+    fn found(config: &ServerConfig, by_root: bool) -> Vec<String> {
+        let servers = [Server { name: None, is_virtual: false, config }];
+        let site = Site { servers: &servers, user: b"www-data", uid: 33, gid: 33, by_root };
+        let mut found = Vec::new();
+        check(&site, &tree(), &mut found);
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    fn of_group(text: &str, uid: u32, by_root: bool) -> Vec<String> {
+        found(&ServerConfig { groups: vec![group(text, uid)], ..ServerConfig::default() }, by_root)
+    }
+
+    fn of_alias(text: &str, uid: u32) -> Vec<String> {
+        let config = ServerConfig {
+            aliases: vec![alias(text)],
+            groups: vec![group("g", uid)],
+            ..ServerConfig::default()
+        };
+        found(&config, true)
+    }
+
+    fn nothing() -> Vec<String> {
+        Vec::new()
+    }
+
+    #[test]
+    fn a_python_below_a_home_the_user_cannot_enter_is_told() {
+        assert_eq!(
+            of_group("g python-home=/srv/venv", 33, true),
+            [
+                "WRS1056: c:9: warning: WSGIDaemonProcess g: its Python '/srv/venv/bin/python' cannot be \
+              run: user 'app' is stopped by the permissions of '/home/ann': grant it access or \
+              use a Python outside of that directory"
+            ]
+        );
+        assert_eq!(of_group("g python-home=/srv/venv", 1000, true), nothing());
+        assert_eq!(of_group("g python-home=/srv/venv", 33, false), nothing());
+    }
+
+    #[test]
+    fn a_python_home_without_python_is_told_for_the_group_or_the_global_directive() {
+        let told = of_group("g python-home=/srv", 33, true);
+        assert!(
+            told.first()
+                .unwrap()
+                .contains("WRS1055: c:9: error: WSGIDaemonProcess g: there is no bin/python")
+        );
+        let mut config = ServerConfig { groups: vec![group("g", 33)], ..ServerConfig::default() };
+        config.globals.python_home = Some(b"/nowhere".to_vec());
+        assert!(
+            found(&config, true)
+                .first()
+                .unwrap()
+                .contains("WSGIPythonHome: there is no bin/python")
+        );
+    }
+
+    #[test]
+    fn a_python_home_may_be_the_interpreter_itself() {
+        let tree = Tree::new().file("/opt/bin/python3", 0, 0o755).file("/usr/pypy", 0, 0o755);
+        let found = |home| python_of(&tree, Path::new(home));
+        assert_eq!(found("/opt"), Some("/opt/bin/python3".into()));
+        assert_eq!(found("/usr/pypy"), Some("/usr/pypy".into()));
+        assert_eq!(found("/"), None);
+        assert_eq!(found("/none"), None);
+    }
+
+    #[test]
+    fn a_home_must_be_a_directory_that_the_user_can_enter() {
+        assert!(of_group("g home=/no", 33, false).first().unwrap().starts_with("WRS1053: "));
+        assert!(
+            of_group("g home=/srv/app.wsgi", 33, false).first().unwrap().starts_with("WRS1053: ")
+        );
+        assert!(of_group("g home=/home/ann", 33, true).first().unwrap().starts_with("WRS1054: "));
+        assert_eq!(of_group("g home=/home/ann", 1000, true), nothing());
+        assert_eq!(of_group("g home=/no chroot=/jail", 33, true), nothing());
+    }
+
+    #[test]
+    fn a_script_must_be_there_and_readable_by_whom_it_runs_as() {
+        assert_eq!(of_alias("/ /srv/app.wsgi process-group=g", 1000), nothing());
+        assert_eq!(of_alias("/ /srv/secret.wsgi process-group=g", 1000), nothing());
+        let told = of_alias("/ /srv/secret.wsgi process-group=g", 34);
+        assert!(
+            told.first()
+                .unwrap()
+                .contains("user 'app' is stopped by the permissions of '/srv/secret.wsgi'")
+        );
+        assert!(of_alias("/ /srv/secret.wsgi", 1000).first().unwrap().contains("user 'www-data'"));
+        assert!(of_alias("/ /srv/none.wsgi", 1000).first().unwrap().starts_with("WRS1051: "));
+        assert!(of_alias("/ srv/app.wsgi", 1000).first().unwrap().starts_with("WRS1050: "));
+    }
+
+    #[test]
+    fn httpds_own_user_must_find_the_script_too() {
+        let told = of_alias("/ /home/ann/python process-group=g", 1000);
+        assert!(
+            told.first()
+                .unwrap()
+                .contains("user 'www-data' is stopped by the permissions of '/home/ann'")
+        );
+    }
+
+    #[test]
+    fn whom_a_script_runs_as_is_not_guessed() {
+        let mut config =
+            ServerConfig { aliases: vec![alias("/ /srv/secret.wsgi")], ..ServerConfig::default() };
+        assert_eq!(found(&config, true).len(), 1);
+        config.mentions.push(Mention {
+            name: b"x".to_vec(),
+            whole_server: false,
+            origin: Origin::default(),
+        });
+        assert_eq!(found(&config, true), nothing());
+        let by_variable = of_alias("/ /srv/secret.wsgi process-group=%{ENV:G}", 33);
+        assert_eq!(by_variable, nothing());
+    }
+
+    #[test]
+    fn import_scripts_are_looked_at_like_aliases() {
+        let text = b"/srv/secret.wsgi process-group=%{GLOBAL} application-group=a";
+        let config = ServerConfig {
+            imports: vec![ImportScript::parse(text, Origin::new("c", 2)).unwrap()],
+            ..ServerConfig::default()
+        };
+        let told = found(&config, true);
+        assert!(
+            told.first()
+                .unwrap()
+                .starts_with("WRS1052: c:2: warning: WSGIImportScript: the script")
+        );
+    }
+}

@@ -1,0 +1,323 @@
+//! The options of `WSGIDaemonProcess`, as a table: name, whether it has an effect in this release,
+//! and how its value is read into a [`DaemonGroup`].
+//!
+//! An option begins to have an effect by changing `later` to `now` in its row.
+
+use super::account;
+use super::daemon_group::{DIRECTIVE, DaemonGroup};
+use super::error::Error;
+use super::setting::{Setting, unknown};
+use super::words::Assignment;
+
+type Read = fn(&mut DaemonGroup, &Setting<'_>) -> Result<(), Error>;
+
+struct Row {
+    name: &'static str,
+    effective: bool,
+    read: Read,
+}
+
+/// A row whose option does what it says.
+const fn now(name: &'static str, read: Read) -> Row {
+    Row { name, effective: true, read }
+}
+
+/// A row whose option is checked and kept, with a warning that it does nothing yet.
+const fn later(name: &'static str, read: Read) -> Row {
+    Row { name, effective: false, read }
+}
+
+/// Numbers that are kept as a C int by mod_wsgi.
+const INT: i64 = i32::MAX as i64;
+
+/// More threads than this cannot be counted in mod_wsgi, and would not be wise here.
+const MOST_THREADS: i64 = 65533;
+
+static OPTIONS: &[Row] = &[
+    now("user", |group, value| {
+        group.user = Some(account::user_not_root(value)?);
+        Ok(())
+    }),
+    now("group", |group, value| {
+        group.group = Some(account::group(value)?);
+        Ok(())
+    }),
+    now("supplementary-groups", |group, value| {
+        group.supplementary_groups = Some(account::group_list(value)?);
+        Ok(())
+    }),
+    now("umask", |group, value| {
+        group.umask = Some(value.umask()?);
+        Ok(())
+    }),
+    later("chroot", |group, value| {
+        group.chroot = Some(value.absolute_path()?);
+        Ok(())
+    }),
+    now("home", |group, value| {
+        group.home = Some(value.absolute_path()?);
+        Ok(())
+    }),
+    now("lang", |group, value| {
+        group.lang = Some(value.text());
+        Ok(())
+    }),
+    now("locale", |group, value| {
+        group.locale = Some(value.text());
+        Ok(())
+    }),
+    now("python-home", |group, value| {
+        group.python_home = Some(value.text());
+        Ok(())
+    }),
+    now("python-path", |group, value| {
+        group.python_path = Some(value.text());
+        Ok(())
+    }),
+    later("python-eggs", |group, value| {
+        group.python_eggs = Some(value.text());
+        Ok(())
+    }),
+    later("switch-interval", |group, value| {
+        group.switch_interval = Some(value.positive_float()?);
+        Ok(())
+    }),
+    now("display-name", |group, value| {
+        group.display_name = Some(value.text());
+        Ok(())
+    }),
+    now("processes", |group, value| {
+        group.processes = value.integer(1..=INT)?;
+        group.multiprocess = true;
+        Ok(())
+    }),
+    now("threads", |group, value| {
+        group.threads = value.integer(0..=MOST_THREADS)?;
+        Ok(())
+    }),
+    now("stack-size", |group, value| {
+        group.stack_size = Some(value.integer(1..=INT)?);
+        Ok(())
+    }),
+    now("listen-backlog", |group, value| {
+        group.listen_backlog = value.integer(0..=INT)?;
+        Ok(())
+    }),
+    now("maximum-requests", |group, value| {
+        group.maximum_requests = value.integer(0..=INT)?;
+        Ok(())
+    }),
+    later("cpu-time-limit", |group, value| {
+        group.cpu_time_limit = value.seconds()?;
+        Ok(())
+    }),
+    later("cpu-priority", |group, value| {
+        group.cpu_priority = value.integer(-INT..=INT)?;
+        Ok(())
+    }),
+    later("memory-limit", |group, value| {
+        group.memory_limit = value.bytes()?;
+        Ok(())
+    }),
+    later("virtual-memory-limit", |group, value| {
+        group.virtual_memory_limit = value.bytes()?;
+        Ok(())
+    }),
+    later("startup-timeout", |group, value| {
+        group.startup_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("deadlock-timeout", |group, value| {
+        group.deadlock_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("inactivity-timeout", |group, value| {
+        group.inactivity_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("request-timeout", |group, value| {
+        group.request_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("interrupt-timeout", |group, value| {
+        group.interrupt_timeout = value.seconds()?;
+        Ok(())
+    }),
+    now("graceful-timeout", |group, value| {
+        group.graceful_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("eviction-timeout", |group, value| {
+        group.eviction_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("restart-interval", |group, value| {
+        group.restart_interval = value.seconds()?;
+        Ok(())
+    }),
+    now("shutdown-timeout", |group, value| {
+        group.shutdown_timeout = value.seconds()?;
+        Ok(())
+    }),
+    now("queue-timeout", |group, value| {
+        group.queue_timeout = value.seconds()?;
+        Ok(())
+    }),
+    now("connect-timeout", |group, value| {
+        group.connect_timeout = value.seconds()?;
+        Ok(())
+    }),
+    now("socket-timeout", |group, value| {
+        group.socket_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("response-socket-timeout", |group, value| {
+        group.response_socket_timeout = value.seconds()?;
+        Ok(())
+    }),
+    later("send-buffer-size", |group, value| {
+        group.send_buffer_size = value.buffer(512)?;
+        Ok(())
+    }),
+    later("receive-buffer-size", |group, value| {
+        group.receive_buffer_size = value.buffer(512)?;
+        Ok(())
+    }),
+    now("header-buffer-size", |group, value| {
+        group.header_buffer_size = or(value.buffer(8192)?, DaemonGroup::HEADER_BUFFER);
+        Ok(())
+    }),
+    later("response-buffer-size", |group, value| {
+        group.response_buffer_size = or(value.buffer(65536)?, DaemonGroup::RESPONSE_BUFFER);
+        Ok(())
+    }),
+    later("response-flush-delay", |group, value| {
+        group.response_flush_delay = value.milliseconds()?;
+        Ok(())
+    }),
+    now("socket-user", |group, value| {
+        group.socket_user = Some(account::user(value)?);
+        Ok(())
+    }),
+    later("script-user", |group, value| {
+        group.script_user = Some(account::user(value)?);
+        Ok(())
+    }),
+    later("script-group", |group, value| {
+        group.script_group = Some(account::group(value)?);
+        Ok(())
+    }),
+    later("server-metrics", |group, value| {
+        group.server_metrics = value.flag()?;
+        Ok(())
+    }),
+];
+
+/// Reads one option into the group.
+pub(super) fn set(group: &mut DaemonGroup, given: &Assignment) -> Result<(), Error> {
+    let Some(row) = OPTIONS.iter().find(|row| row.name.as_bytes() == given.name) else {
+        return Err(unknown(DIRECTIVE, names(), given));
+    };
+    (row.read)(group, &Setting::option(DIRECTIVE, row.name, &given.value)?)?;
+    if !row.effective && !group.ineffective.contains(&row.name) {
+        group.ineffective.push(row.name);
+    }
+    Ok(())
+}
+
+/// The names of all options.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    OPTIONS.iter().map(|row| row.name)
+}
+
+/// A size, or the default for 0.
+fn or(size: u32, default: u32) -> u32 {
+    if size == 0 { default } else { size }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::origin::Origin;
+
+    fn with(text: &str) -> Result<DaemonGroup, Error> {
+        DaemonGroup::parse(format!("g {text}").as_bytes(), Origin::default(), true)
+    }
+
+    #[test]
+    fn all_44_options_of_mod_wsgi_are_known_once() {
+        assert_eq!(OPTIONS.len(), 44);
+        assert_eq!(names().collect::<BTreeSet<_>>().len(), 44);
+    }
+
+    #[test]
+    fn an_empty_value_is_refused_for_every_option() {
+        for name in names() {
+            for text in [format!("{name}="), format!("{name}=\"\""), format!("{name}= threads=1")] {
+                assert!(matches!(with(&text), Err(Error::EmptyValue { .. })), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_option_without_effect_is_noted_once() {
+        let group = with("cpu-time-limit=3 threads=2 cpu-time-limit=4 server-metrics=On").unwrap();
+        assert_eq!(group.ineffective, ["cpu-time-limit", "server-metrics"]);
+        assert_eq!(group.cpu_time_limit, Duration::from_secs(4));
+        assert!(group.server_metrics);
+    }
+
+    #[test]
+    fn the_limits_are_those_of_mod_wsgi() {
+        for (least, below) in [
+            ("processes=1", "processes=0"),
+            ("threads=0", "threads=-1"),
+            ("threads=65533", "threads=65534"),
+            ("stack-size=1", "stack-size=0"),
+            ("listen-backlog=0", "listen-backlog=-1"),
+            ("maximum-requests=0", "maximum-requests=-1"),
+            ("cpu-priority=-20", "cpu-priority=low"),
+            ("memory-limit=0", "memory-limit=-1"),
+            ("send-buffer-size=512", "send-buffer-size=511"),
+            ("receive-buffer-size=0", "receive-buffer-size=1"),
+            ("header-buffer-size=8192", "header-buffer-size=8191"),
+            ("response-buffer-size=65536", "response-buffer-size=65535"),
+            ("response-flush-delay=0", "response-flush-delay=-1"),
+            ("switch-interval=0.001", "switch-interval=0"),
+            ("home=/srv", "home=srv"),
+            ("chroot=/srv", "chroot=srv"),
+            ("umask=077", "umask=099"),
+            ("server-metrics=off", "server-metrics=no"),
+        ] {
+            assert!(with(least).is_ok(), "{least}");
+            let error = with(below).unwrap_err().to_string();
+            assert!(error.contains(&format!("'{below}'")), "{below}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_size_of_zero_is_the_default_size() {
+        let group = with("header-buffer-size=0 response-buffer-size=0").unwrap();
+        assert_eq!(group.header_buffer_size, 32768);
+        assert_eq!(group.response_buffer_size, 8_388_608);
+    }
+
+    #[test]
+    fn every_timeout_is_whole_seconds() {
+        let timeouts =
+            names().filter(|name| name.ends_with("-timeout") || name.ends_with("-interval"));
+        for name in timeouts.filter(|name| *name != "switch-interval") {
+            assert!(with(&format!("{name}=0")).is_ok(), "{name}");
+            for wrong in ["-1", "5s", "soon"] {
+                let error = with(&format!("{name}={wrong}")).unwrap_err().to_string();
+                assert!(
+                    error.ends_with("expected a whole number of seconds, 0 or more"),
+                    "{error}"
+                );
+            }
+        }
+    }
+}

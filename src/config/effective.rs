@@ -1,0 +1,173 @@
+//! What holds for one request, once directory, server and alias have been heard.
+//!
+//! An option of the alias that routed the request comes first, then the directory's directive, then
+//! the server's, then mod_wsgi's default. Made per request on its thread; borrows from the
+//! configuration and the request.
+
+use std::borrow::Cow;
+
+use super::alias::AliasOptions;
+use super::directory::DirectoryConfig;
+use super::expand::{self, Facts};
+use super::server::ServerConfig;
+
+/// How to serve a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective<'a> {
+    /// The process group; empty for embedded mode.
+    pub process_group: Cow<'a, [u8]>,
+    /// The application group; empty for the main interpreter.
+    pub application_group: Cow<'a, [u8]>,
+    /// Whether anybody said which application group; if not, a process group with only one
+    /// application may run it in the main interpreter.
+    pub application_group_configured: bool,
+    /// The callable's name.
+    pub callable_object: Cow<'a, [u8]>,
+    /// Whether the application sees the `Authorization` header.
+    pub pass_authorization: bool,
+    /// Whether a changed script is loaded again.
+    pub script_reloading: bool,
+}
+
+/// Puts together what holds for a request. `alias` are the options of the alias that routed it, if
+/// one did.
+pub fn effective<'a>(
+    directory: &'a DirectoryConfig,
+    server: &'a ServerConfig,
+    alias: Option<&'a AliasOptions>,
+    facts: &'a impl Facts,
+) -> Effective<'a> {
+    let requests = &server.requests;
+    let process_group = first([
+        alias.and_then(|alias| alias.process_group.as_ref()),
+        directory.process_group.as_ref(),
+        requests.process_group.as_ref(),
+    ]);
+    let application_group = first([
+        alias.and_then(|alias| alias.application_group.as_ref()),
+        directory.application_group.as_ref(),
+        requests.application_group.as_ref(),
+    ]);
+    let callable = match alias.and_then(|alias| alias.callable_object.as_ref()) {
+        Some(name) => Cow::Borrowed(name.as_slice()),
+        None => {
+            let value =
+                first([directory.callable_object.as_ref(), requests.callable_object.as_ref()]);
+            expand::callable_object(value, facts)
+        }
+    };
+    Effective {
+        process_group: expand::process_group(process_group, facts),
+        application_group: expand::application_group(application_group, facts),
+        application_group_configured: application_group.is_some(),
+        callable_object: callable,
+        pass_authorization: alias
+            .and_then(|alias| alias.pass_authorization)
+            .or(directory.pass_authorization)
+            .or(requests.pass_authorization)
+            .unwrap_or(false),
+        script_reloading: directory.script_reloading.or(requests.script_reloading).unwrap_or(true),
+    }
+}
+
+/// The first value that was said.
+fn first<const N: usize>(values: [Option<&Vec<u8>>; N]) -> Option<&[u8]> {
+    values.into_iter().flatten().next().map(Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::expand::tests::FACTS;
+
+    fn named(process_group: &str) -> DirectoryConfig {
+        DirectoryConfig {
+            process_group: Some(process_group.into()),
+            application_group: Some(process_group.into()),
+            callable_object: Some(process_group.into()),
+            ..DirectoryConfig::default()
+        }
+    }
+
+    #[test]
+    fn nothing_said_gives_the_defaults() {
+        let (directory, server) = (DirectoryConfig::default(), ServerConfig::default());
+        let found = effective(&directory, &server, None, &FACTS);
+        assert_eq!(&*found.process_group, b"");
+        assert_eq!(&*found.application_group, b"example.org|/app");
+        assert!(!found.application_group_configured);
+        assert_eq!(&*found.callable_object, b"application");
+        assert_eq!((found.pass_authorization, found.script_reloading), (false, true));
+    }
+
+    #[test]
+    fn the_alias_comes_before_the_directory_and_the_directory_before_the_server() {
+        let server = ServerConfig { requests: named("server"), ..ServerConfig::default() };
+        let nothing = DirectoryConfig::default();
+        let directory = named("directory");
+        let alias = AliasOptions {
+            process_group: Some(b"alias".to_vec()),
+            application_group: Some(Vec::new()),
+            callable_object: Some(b"alias".to_vec()),
+            pass_authorization: Some(true),
+        };
+
+        let found = effective(&nothing, &server, None, &FACTS);
+        assert_eq!(
+            (&*found.process_group, &*found.callable_object),
+            (&b"server"[..], &b"server"[..])
+        );
+
+        let found = effective(&directory, &server, None, &FACTS);
+        assert_eq!(
+            (&*found.process_group, &*found.application_group),
+            (&b"directory"[..], &b"directory"[..])
+        );
+
+        let found = effective(&directory, &server, Some(&alias), &FACTS);
+        assert_eq!((&*found.process_group, &*found.application_group), (&b"alias"[..], &b""[..]));
+        assert_eq!(&*found.callable_object, b"alias");
+        assert!(found.pass_authorization && found.application_group_configured);
+    }
+
+    #[test]
+    fn an_alias_that_says_nothing_leaves_everything() {
+        let server = ServerConfig { requests: named("%{ENV:GROUP}"), ..ServerConfig::default() };
+        let nothing = DirectoryConfig::default();
+        let alias = AliasOptions::default();
+        let found = effective(&nothing, &server, Some(&alias), &FACTS);
+        assert_eq!((&*found.process_group, &*found.callable_object), (&b"blue"[..], &b"blue"[..]));
+    }
+
+    #[test]
+    fn an_aliass_groups_are_expanded_and_its_callable_is_not() {
+        let (directory, server) = (DirectoryConfig::default(), ServerConfig::default());
+        let alias = AliasOptions {
+            process_group: Some(b"%{ENV:GROUP}".to_vec()),
+            application_group: Some(b"%{SERVER}".to_vec()),
+            callable_object: Some(b"%{ENV:GROUP}".to_vec()),
+            pass_authorization: None,
+        };
+        let found = effective(&directory, &server, Some(&alias), &FACTS);
+        assert_eq!(&*found.process_group, b"blue");
+        assert_eq!(&*found.application_group, b"example.org");
+        assert_eq!(&*found.callable_object, b"%{ENV:GROUP}");
+    }
+
+    #[test]
+    fn a_directory_can_switch_off_what_the_server_switched_on() {
+        let on = DirectoryConfig {
+            pass_authorization: Some(true),
+            script_reloading: Some(false),
+            ..DirectoryConfig::default()
+        };
+        let off = DirectoryConfig {
+            pass_authorization: Some(false),
+            script_reloading: Some(true),
+            ..DirectoryConfig::default()
+        };
+        let server = ServerConfig { requests: on, ..ServerConfig::default() };
+        let found = effective(&off, &server, None, &FACTS);
+        assert_eq!((found.pass_authorization, found.script_reloading), (false, true));
+    }
+}

@@ -1,0 +1,411 @@
+//! What a look over the whole configuration found, in the words the administrator reads.
+//!
+//! Unlike an [error](super::error) of a single directive these need several lines, or the file
+//! system, to be known. Every variant has a stable id `WRS10xx`, explained in
+//! `docs/errors-config.md`.
+
+use std::fmt;
+
+use super::error::Shown;
+use super::origin::Origin;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It may work, or part of it does.
+    Warning,
+    /// It cannot work: a test of the configuration fails.
+    Error,
+}
+
+/// One thing that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The line that is to be changed.
+    pub origin: Origin,
+    /// What it is.
+    pub fault: Fault,
+}
+
+impl Finding {
+    /// How bad it is.
+    pub fn severity(&self) -> Severity {
+        self.fault.severity()
+    }
+}
+
+/// The text for the log, with id, place and severity.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity() {
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        write!(f, "{}: {}: {severity}: {}", self.fault.id(), self.origin, self.fault)
+    }
+}
+
+/// What can be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fault {
+    /// An option is kept and does nothing.
+    IdleOption {
+        /// The process group.
+        group: Vec<u8>,
+        /// The option.
+        option: &'static str,
+    },
+    /// A directive is kept and does nothing.
+    IdleDirective {
+        /// The directive.
+        directive: &'static str,
+        /// Why, or what to use instead.
+        because: &'static str,
+    },
+    /// Two process groups have the same name.
+    DuplicateGroup {
+        /// The name.
+        name: Vec<u8>,
+        /// The other one.
+        first: Origin,
+    },
+    /// A script is to be loaded in a process group that does not exist.
+    PreloadInNoGroup {
+        /// The directive.
+        directive: &'static str,
+        /// The name.
+        name: Vec<u8>,
+        /// A group that is spelled nearly so.
+        nearest: Option<Vec<u8>>,
+    },
+    /// Requests are to go to a process group that does not exist.
+    NoSuchGroup {
+        /// The directive.
+        directive: &'static str,
+        /// The name.
+        name: Vec<u8>,
+        /// A group that is spelled nearly so.
+        nearest: Option<Vec<u8>>,
+    },
+    /// A script is to be loaded in a process group of another virtual host.
+    PreloadInForeignGroup {
+        /// The directive.
+        directive: &'static str,
+        /// The name.
+        name: Vec<u8>,
+        /// Where the group is declared.
+        declared: Origin,
+    },
+    /// Requests are to go to a process group of another virtual host.
+    ForeignGroup {
+        /// The directive.
+        directive: &'static str,
+        /// The name.
+        name: Vec<u8>,
+        /// Where the group is declared.
+        declared: Origin,
+    },
+    /// A value looks like an expansion and is none.
+    UnknownExpansion {
+        /// The directive.
+        directive: &'static str,
+        /// The value.
+        value: Vec<u8>,
+    },
+    /// Requests are to run embedded, which is switched off.
+    EmbeddedIsOff {
+        /// The directive.
+        directive: &'static str,
+    },
+    /// An earlier alias takes all requests of this one.
+    ShadowedAlias {
+        /// What this one is for.
+        location: Vec<u8>,
+        /// What the earlier one is for.
+        by: Vec<u8>,
+        /// Where the earlier one is.
+        earlier: Origin,
+    },
+    /// A script's path does not begin at the root.
+    RelativeScript {
+        /// The directive.
+        directive: &'static str,
+        /// The path.
+        script: Vec<u8>,
+    },
+    /// A script is not there.
+    NoScript {
+        /// The directive.
+        directive: &'static str,
+        /// The path.
+        script: Vec<u8>,
+    },
+    /// A script cannot be read by the user that is to run it.
+    ClosedScript {
+        /// The directive.
+        directive: &'static str,
+        /// The path.
+        script: Vec<u8>,
+        /// Who cannot read it, and where the way ends.
+        closed: Closed,
+    },
+    /// A process group's working directory is not there.
+    NoHome {
+        /// The process group.
+        group: Vec<u8>,
+        /// The path.
+        home: Vec<u8>,
+    },
+    /// A process group's working directory cannot be entered by its user.
+    ClosedHome {
+        /// The process group.
+        group: Vec<u8>,
+        /// The path.
+        home: Vec<u8>,
+        /// Who cannot enter it, and where the way ends.
+        closed: Closed,
+    },
+    /// There is no Python in a Python home.
+    NoPython {
+        /// The process group; none for `WSGIPythonHome`.
+        group: Option<Vec<u8>>,
+        /// The path.
+        home: Vec<u8>,
+    },
+    /// A process group's Python cannot be run by its user.
+    ClosedPython {
+        /// The process group.
+        group: Vec<u8>,
+        /// The path of the interpreter.
+        python: Vec<u8>,
+        /// Who cannot run it, and where the way ends.
+        closed: Closed,
+    },
+}
+
+/// Where a user's way to a file ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// The user.
+    pub user: Vec<u8>,
+    /// The directory that cannot be entered, or the file itself.
+    pub at: Vec<u8>,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "user '{}' is stopped by the permissions of '{}'",
+            Shown(&self.user),
+            Shown(&self.at)
+        )
+    }
+}
+
+impl Fault {
+    /// The stable id, for the table in `docs/errors-config.md`.
+    pub fn id(&self) -> &'static str {
+        match self {
+            Self::IdleOption { .. } => "WRS1040",
+            Self::IdleDirective { .. } => "WRS1041",
+            Self::DuplicateGroup { .. } => "WRS1042",
+            Self::PreloadInNoGroup { .. } => "WRS1043",
+            Self::NoSuchGroup { .. } => "WRS1044",
+            Self::PreloadInForeignGroup { .. } => "WRS1045",
+            Self::ForeignGroup { .. } => "WRS1046",
+            Self::UnknownExpansion { .. } => "WRS1047",
+            Self::EmbeddedIsOff { .. } => "WRS1048",
+            Self::ShadowedAlias { .. } => "WRS1049",
+            Self::RelativeScript { .. } => "WRS1050",
+            Self::NoScript { .. } => "WRS1051",
+            Self::ClosedScript { .. } => "WRS1052",
+            Self::NoHome { .. } => "WRS1053",
+            Self::ClosedHome { .. } => "WRS1054",
+            Self::NoPython { .. } => "WRS1055",
+            Self::ClosedPython { .. } => "WRS1056",
+        }
+    }
+
+    /// How bad it is. Permissions are only ever a warning: access control lists may grant what the
+    /// mode denies.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::DuplicateGroup { .. }
+            | Self::PreloadInNoGroup { .. }
+            | Self::PreloadInForeignGroup { .. }
+            | Self::NoHome { .. }
+            | Self::NoPython { .. } => Severity::Error,
+            _ => Severity::Warning,
+        }
+    }
+
+    /// Whether it is the file system's state and not the configuration that is wrong. Where a
+    /// server starts, rather than tests its configuration, it may go on: the other groups work,
+    /// and this one will when the files are there.
+    pub fn is_about_files(&self) -> bool {
+        matches!(
+            self,
+            Self::NoScript { .. }
+                | Self::ClosedScript { .. }
+                | Self::NoHome { .. }
+                | Self::ClosedHome { .. }
+                | Self::NoPython { .. }
+                | Self::ClosedPython { .. }
+        )
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::IdleOption { group, option } => write!(
+                f,
+                "WSGIDaemonProcess {}: option '{option}' is accepted but has no effect yet",
+                Shown(group)
+            ),
+            Self::IdleDirective { directive, because } => {
+                write!(f, "{directive} is accepted but has no effect: {because}")
+            }
+            Self::DuplicateGroup { name, first } => write!(
+                f,
+                "WSGIDaemonProcess: process group '{}' is already declared at {first}: names are \
+                 unique over all virtual hosts, choose another one",
+                Shown(name)
+            ),
+            Self::PreloadInNoGroup { directive, name, nearest } => {
+                write!(f, "{directive}: the script is to be loaded in ")?;
+                no_group(f, name, nearest.as_deref())
+            }
+            Self::NoSuchGroup { directive, name, nearest } => {
+                write!(f, "{directive}: requests would be refused with status 500: they are for ")?;
+                no_group(f, name, nearest.as_deref())
+            }
+            Self::PreloadInForeignGroup { directive, name, declared } => {
+                write!(f, "{directive}: the script is to be loaded in ")?;
+                foreign_group(f, name, declared)
+            }
+            Self::ForeignGroup { directive, name, declared } => {
+                write!(f, "{directive}: requests would be refused with status 500: they are for ")?;
+                foreign_group(f, name, declared)
+            }
+            Self::UnknownExpansion { directive, value } => write!(
+                f,
+                "{directive}: '{}' is no known expansion and is taken as a name: expected \
+                 %{{GLOBAL}}, %{{RESOURCE}}, %{{SERVER}}, %{{HOST}} or %{{ENV:NAME}}",
+                Shown(value)
+            ),
+            Self::EmbeddedIsOff { directive } => write!(
+                f,
+                "{directive}: requests would be refused with status 500: they are to run \
+                 embedded, which WSGIRestrictEmbedded forbids: name a process group"
+            ),
+            Self::ShadowedAlias { location, by, earlier } => write!(
+                f,
+                "requests for '{}' never come here: the alias '{}' at {earlier} takes them first: \
+                 put this line above it",
+                Shown(location),
+                Shown(by)
+            ),
+            Self::RelativeScript { directive, script } => write!(
+                f,
+                "{directive}: the script's path '{}' is relative and would be looked for in \
+                 httpd's working directory: give the absolute path",
+                Shown(script)
+            ),
+            Self::NoScript { directive, script } => write!(
+                f,
+                "{directive}: there is no script '{}': put it there or correct the path",
+                Shown(script)
+            ),
+            Self::ClosedScript { directive, script, closed } => write!(
+                f,
+                "{directive}: the script '{}' cannot be read: {closed}: grant it access or move \
+                 the script",
+                Shown(script)
+            ),
+            Self::NoHome { group, home } => write!(
+                f,
+                "WSGIDaemonProcess {}: 'home={}' is not an existing directory: create it or \
+                 correct the option",
+                Shown(group),
+                Shown(home)
+            ),
+            Self::ClosedHome { group, home, closed } => write!(
+                f,
+                "WSGIDaemonProcess {}: 'home={}' cannot be entered: {closed}: grant it access or \
+                 choose another directory",
+                Shown(group),
+                Shown(home)
+            ),
+            Self::NoPython { group, home } => {
+                match group {
+                    Some(group) => write!(f, "WSGIDaemonProcess {}: ", Shown(group))?,
+                    None => f.write_str("WSGIPythonHome: ")?,
+                }
+                write!(
+                    f,
+                    "there is no bin/python in the Python home '{}': expected a virtual \
+                     environment, the prefix of a Python (what sys.prefix says) or an interpreter",
+                    Shown(home)
+                )
+            }
+            Self::ClosedPython { group, python, closed } => write!(
+                f,
+                "WSGIDaemonProcess {}: its Python '{}' cannot be run: {closed}: grant it access \
+                 or use a Python outside of that directory",
+                Shown(group),
+                Shown(python)
+            ),
+        }
+    }
+}
+
+fn no_group(f: &mut fmt::Formatter<'_>, name: &[u8], nearest: Option<&[u8]>) -> fmt::Result {
+    write!(f, "process group '{}', which no WSGIDaemonProcess declares", Shown(name))?;
+    match nearest {
+        Some(nearest) => write!(f, ": did you mean '{}'?", Shown(nearest)),
+        None => Ok(()),
+    }
+}
+
+fn foreign_group(f: &mut fmt::Formatter<'_>, name: &[u8], declared: &Origin) -> fmt::Result {
+    write!(
+        f,
+        "process group '{}', which belongs to a virtual host with another ServerName \
+         ({declared}): declare it in the main server to share it",
+        Shown(name)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_is_one_line_with_id_and_place() {
+        let finding = Finding {
+            origin: Origin::new("/etc/a.conf", 3),
+            fault: Fault::IdleOption { group: b"app".to_vec(), option: "cpu-priority" },
+        };
+        assert_eq!(
+            finding.to_string(),
+            "WRS1040: /etc/a.conf:3: warning: WSGIDaemonProcess app: option 'cpu-priority' is accepted but \
+             has no effect yet"
+        );
+        assert_eq!(finding.severity(), Severity::Warning);
+    }
+
+    #[test]
+    fn what_is_spelled_nearly_right_is_asked_for() {
+        let fault = Fault::NoSuchGroup {
+            directive: "WSGIProcessGroup",
+            name: b"aap".to_vec(),
+            nearest: Some(b"app".to_vec()),
+        };
+        assert!(
+            fault.to_string().ends_with("which no WSGIDaemonProcess declares: did you mean 'app'?")
+        );
+    }
+}

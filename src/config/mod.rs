@@ -1,0 +1,58 @@
+//! The directives of httpd's configuration as plain Rust data.
+//!
+//! httpd hands over one directive at a time ([`directives`]); each is read completely when it is
+//! read, so that what is wrong is told with its line. The records are merged as httpd merges its
+//! own ([`ServerConfig`], [`DirectoryConfig`]), looked over as a whole before the server
+//! starts ([`report`](report())), and from then on only read: for a request,
+//! [`effective`](effective()) says what holds. Names and paths are bytes.
+//!
+//! Everything but [`directives`] and [`report`](report()) is pure: no httpd, no global state, any
+//! thread.
+
+mod account;
+mod alias;
+mod check;
+mod check_files;
+mod daemon_group;
+mod daemon_options;
+pub mod directives;
+mod directory;
+mod effective;
+mod error;
+mod expand;
+mod finding;
+mod import;
+mod origin;
+mod permission;
+mod report;
+mod server;
+mod setting;
+mod words;
+
+pub use alias::{AliasOptions, route};
+pub use daemon_group::DaemonGroup;
+pub use directory::DirectoryConfig;
+pub use effective::{Effective, effective};
+pub use expand::Facts;
+pub use report::report;
+pub use server::{ServerConfig, imports};
+
+#[cfg(test)]
+mod tests {
+    const EXPLAINED: &str = include_str!("../../docs/errors-config.md");
+
+    #[test]
+    fn every_id_is_explained_once() {
+        let sources = [include_str!("error.rs"), include_str!("finding.rs")].concat();
+        let ids: Vec<_> = sources.split('"').filter(|text| is_id(text)).collect();
+        assert!(ids.len() > 30);
+        for id in ids {
+            let rows = EXPLAINED.lines().filter(|line| line.starts_with(&format!("| {id} |")));
+            assert_eq!(rows.count(), 1, "{id}");
+        }
+    }
+
+    fn is_id(text: &str) -> bool {
+        text.strip_prefix("WRS").is_some_and(|number| number.len() == 4)
+    }
+}

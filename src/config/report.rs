@@ -1,0 +1,60 @@
+//! Tells what is wrong with the configuration, when httpd asks whether it may be used.
+//!
+//! Called in the check_config hook, which runs in a test of the configuration (`-t`) and in both
+//! passes of a start, in httpd's parent on its only thread.
+
+use nix::unistd::Uid;
+
+use super::check::{self, Site, check};
+use super::finding::{Finding, Severity};
+use super::permission::Host;
+use crate::httpd::log::{self, Level, Main};
+use crate::httpd::server::{Phase, identity, is_config_test, phase};
+use crate::httpd::{Server, Status};
+use crate::module::Wsgi;
+
+/// Looks over the configuration of all servers and logs what it finds; an error status if it must
+/// not be used.
+pub fn report(main: Server<'_>) -> Status {
+    let servers: Vec<_> = main
+        .iter()
+        .map(|server| check::Server {
+            name: server.hostname().map(|name| name.to_bytes()),
+            is_virtual: server.is_virtual(),
+            config: server.config::<Wsgi>(),
+        })
+        .collect();
+    let httpd = identity(main);
+    let site = Site {
+        servers: &servers,
+        user: httpd.user.map(|name| name.to_bytes()).unwrap_or_default(),
+        uid: httpd.uid,
+        gid: httpd.gid,
+        by_root: Uid::effective().is_root(),
+    };
+    let testing = is_config_test();
+    let first_pass = phase() == Phase::FirstPass;
+    let mut refused = false;
+    for finding in check(&site, &Host) {
+        let refuses = refuses(&finding, testing);
+        refused |= refuses;
+        // The first of two passes only ever needs to say why there will be no second one.
+        if first_pass && !refuses && !testing {
+            continue;
+        }
+        let level = match finding.severity() {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        // Until then the administrator sits before it.
+        let level = if first_pass { level.at_startup() } else { level };
+        log::write(Main, level, format_args!("{finding}"));
+    }
+    if refused { Status::INTERNAL_SERVER_ERROR } else { Status::OK }
+}
+
+/// A test tells everything that cannot work; a server that starts goes on without what only lacks
+/// its files.
+fn refuses(finding: &Finding, testing: bool) -> bool {
+    finding.severity() == Severity::Error && (testing || !finding.fault.is_about_files())
+}

@@ -1,0 +1,204 @@
+//! The way of a request to a worker: a slot, a connection, the request on it, and another worker where the first one
+//! did not start it.
+
+use crate::config::Effective;
+use crate::daemon::client::Broken;
+use crate::daemon::group::Group;
+use crate::daemon::relay::{Ended, Relay};
+use crate::httpd::{Level, Request, Status, log};
+use crate::request::environ::Environ;
+use daemon_abi::scoreboard::{Death, Refused, Slot};
+use daemon_abi::wire;
+use fastcgi::{Role, request};
+use std::time::{Duration, Instant};
+
+/// The id of every request: a connection carries one at a time.
+pub const REQUEST_ID: u16 = 1;
+
+/// How long to wait for the leader to find out what a worker died of.
+const AUTOPSY: Duration = Duration::from_millis(500);
+
+/// Answers a request by a worker of `group`.
+pub fn dispatch(
+    request: Request<'_>,
+    group: &Group,
+    effective: &Effective<'_>,
+    environ: &Environ<'_>,
+) -> Status {
+    let head = opening(effective, environ);
+    let mut relay = Relay::new(request, group);
+    if let Err(status) = relay.prepare() {
+        return status;
+    }
+    let patience = group.patience();
+    // As mod_wsgi: each process may turn a request away once or twice while it is replaced.
+    for _ in 0..=2 * group.config.processes {
+        let slot = match group.acquire(patience) {
+            Ok(slot) => slot,
+            Err(refused) => return no_worker(request, group, refused),
+        };
+        let pid = group.board.pid(slot.worker);
+        let (mut connection, used) = match group.connection(&slot) {
+            Ok(found) => found,
+            Err(error) => {
+                log::write(
+                    request,
+                    Level::ERROR,
+                    format_args!(
+                        "WRS3011: httpd cannot connect to worker process {pid} of process group '{}': {error}; \
+                         is httpd's user allowed to use the socket, and is the worker alive?",
+                        group.name()
+                    ),
+                );
+                return Status::SERVICE_UNAVAILABLE;
+            }
+        };
+        match relay.run(&mut connection, &head) {
+            Ended::Complete => {
+                group.rest(slot.worker, connection);
+                return Status::OK;
+            }
+            Ended::Status(status) => {
+                group.rest(slot.worker, connection);
+                return status;
+            }
+            Ended::Abandoned(status) => return status,
+            Ended::Refused => group.rest(slot.worker, connection),
+            Ended::Broken(Broken::Reset) if relay.may_go_elsewhere() => {}
+            Ended::Broken(why) => return broken(request, group, &slot, pid, &mut relay, why, used),
+        }
+    }
+    log::write(
+        request,
+        Level::ERROR,
+        format_args!(
+            "WRS3012: every worker of process group '{}' turned the request away; \
+             its workers are replaced faster than they can answer, see the lines before this one",
+            group.name()
+        ),
+    );
+    Status::SERVICE_UNAVAILABLE
+}
+
+/// The records that begin a request, up to the end of its parameters.
+fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
+    let mut head = Vec::with_capacity(4096);
+    request::begin(&mut head, REQUEST_ID, Role::Responder, true);
+    let mut params = request::Params::new(&mut head, REQUEST_ID);
+    for (name, value) in environ.pairs() {
+        params.push(name, value);
+    }
+    let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
+    params.push(wire::SCRIPT_RELOADING, reloading);
+    params.push(wire::PULL_BODY, b"1");
+    params.finish();
+    head
+}
+
+fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {
+    let name = group.name();
+    match refused {
+        Refused::Busy => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3013: no thread of process group '{name}' became free in time ({} processes with {} threads \
+                     each, {} requests wait): give it more, or find out what its requests wait for",
+                    group.config.processes,
+                    group.config.threads,
+                    group.board.waiting()
+                ),
+            );
+            Status::GATEWAY_TIMEOUT
+        }
+        Refused::NoWorker => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3014: no worker of process group '{name}' was ready within connect-timeout ({} s): \
+                     its error log says why they do not start",
+                    group.config.connect_timeout.as_secs()
+                ),
+            );
+            Status::SERVICE_UNAVAILABLE
+        }
+        Refused::Failed => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3015: process group '{name}' cannot be started: its error log says why, httpd tries again"
+                ),
+            );
+            Status::SERVICE_UNAVAILABLE
+        }
+    }
+}
+
+/// A connection that broke in the middle of a request.
+fn broken(
+    request: Request<'_>,
+    group: &Group,
+    slot: &Slot<'_>,
+    pid: i32,
+    relay: &mut Relay<'_>,
+    why: Broken,
+    used: bool,
+) -> Status {
+    let name = group.name();
+    let status = match why {
+        Broken::TimedOut => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3016: worker process {pid} of process group '{name}' sent nothing for {} s (socket-timeout): \
+                     the application is stuck or too slow",
+                    group.socket_timeout.as_secs()
+                ),
+            );
+            Status::GATEWAY_TIMEOUT
+        }
+        Broken::Closed | Broken::Reset => {
+            let cause = match death_of(group, slot.worker, pid) {
+                Some(death) => format!("{death} while it answered this request"),
+                None => "closed the connection in the middle of this request".to_owned(),
+            };
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!("WRS3017: worker process {pid} of process group '{name}' {cause}"),
+            );
+            Status::BAD_GATEWAY
+        }
+        Broken::Error(error) => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3018: the connection to worker process {pid} of process group '{name}' broke: {error} \
+                     (used before: {used})"
+                ),
+            );
+            Status::BAD_GATEWAY
+        }
+    };
+    relay.fail(status)
+}
+
+/// What a worker died of, once the leader knows.
+fn death_of(group: &Group, worker: usize, pid: i32) -> Option<Death> {
+    let deadline = Instant::now() + AUTOPSY;
+    loop {
+        if let Some(death) = group.board.last_death(worker).filter(|death| death.pid == pid) {
+            return Some(death);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        // Only after a crash, for a few milliseconds: not worth a futex of its own.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}

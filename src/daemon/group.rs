@@ -1,0 +1,123 @@
+//! A process group as httpd sees it: its scoreboard, its workers' sockets, and the connections kept open.
+//!
+//! Made by the parent, inherited by the children through `fork`; each child has connections of its own.
+
+use crate::config::DaemonGroup;
+use crate::daemon::client::Connection;
+use crate::daemon::socket::WorkerSocket;
+use daemon_abi::scoreboard::{Child, Patience, Refused, Scoreboard, Slot};
+use nix::errno::Errno;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A process group.
+#[derive(Debug)]
+pub struct Group {
+    /// What the configuration says.
+    pub config: DaemonGroup,
+    /// The `ServerName` of the virtual host that defines it; `None`: the main server, whose groups everybody may use.
+    pub owner: Option<Vec<u8>>,
+    /// How long to wait for the other end of a connection.
+    pub socket_timeout: Duration,
+    /// Who is how busy.
+    pub board: Scoreboard,
+    sockets: Vec<WorkerSocket>,
+    /// The listening ends; only the parent has them, for the leader and its successors.
+    listeners: Mutex<Vec<OwnedFd>>,
+    /// This httpd child's row in the scoreboard.
+    child: OnceLock<Option<Child>>,
+    /// Connections that rest, for each worker.
+    resting: Vec<Mutex<Vec<Connection>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing is left half done by a panic while one of these is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Group {
+    /// A group with its sockets, one per worker.
+    pub fn new(
+        config: DaemonGroup,
+        owner: Option<Vec<u8>>,
+        socket_timeout: Duration,
+        board: Scoreboard,
+        sockets: Vec<(WorkerSocket, OwnedFd)>,
+    ) -> Self {
+        let (sockets, listeners): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+        Self {
+            config,
+            owner,
+            socket_timeout,
+            board,
+            resting: sockets.iter().map(|_| Mutex::default()).collect(),
+            sockets,
+            listeners: Mutex::new(listeners),
+            child: OnceLock::new(),
+        }
+    }
+
+    /// The name, for people.
+    pub fn name(&self) -> String {
+        String::from_utf8_lossy(&self.config.name).into_owned()
+    }
+
+    /// Gives `use_them` the listening ends.
+    pub fn with_listeners<R>(&self, use_them: impl FnOnce(&[OwnedFd]) -> R) -> R {
+        use_them(&lock(&self.listeners))
+    }
+
+    /// A new httpd child: it does not listen, and it gets a row of the scoreboard.
+    pub fn enter_child(&self) {
+        // A socket that a process without workers keeps listening would take connections that nobody answers.
+        lock(&self.listeners).clear();
+        let pid = nix::unistd::getpid().as_raw();
+        let _ = self.child.set(self.board.join(pid));
+    }
+
+    /// How long a request may wait for a worker.
+    pub fn patience(&self) -> Patience {
+        let now = Instant::now();
+        let queue = self.config.queue_timeout;
+        let free = if queue.is_zero() { self.socket_timeout } else { queue };
+        Patience { ready: now + self.config.connect_timeout, free: now + free }
+    }
+
+    /// A slot of a worker for one request.
+    pub fn acquire(&self, patience: Patience) -> Result<Slot<'_>, Refused> {
+        match self.child.get() {
+            Some(Some(child)) => self.board.acquire(*child, patience),
+            _ => Err(Refused::Failed),
+        }
+    }
+
+    /// A connection to the worker of a slot: one that rests, or a new one. Whether it was used before.
+    pub fn connection(&self, slot: &Slot<'_>) -> Result<(Connection, bool), Errno> {
+        let resting = self.resting.get(slot.worker).ok_or(Errno::EINVAL)?;
+        let kept = {
+            let mut resting = lock(resting);
+            // Connections to a process that was replaced are of no use.
+            resting.retain(|it| it.generation == slot.generation);
+            resting.pop()
+        };
+        if let Some(connection) = kept {
+            return Ok((connection, true));
+        }
+        let socket = self.sockets.get(slot.worker).ok_or(Errno::EINVAL)?;
+        let connection = Connection::open(socket.name(), slot.generation, self.socket_timeout)?;
+        Ok((connection, false))
+    }
+
+    /// Keeps a connection for the next request.
+    pub fn rest(&self, worker: usize, connection: Connection) {
+        if let Some(resting) = self.resting.get(worker) {
+            lock(resting).push(connection);
+        }
+    }
+
+    /// Removes the names of the sockets: no new process will use them.
+    pub fn unlink_sockets(&self) {
+        self.sockets.iter().for_each(WorkerSocket::unlink);
+    }
+}

@@ -1,0 +1,159 @@
+//! Starting the leader of a process group, in the httpd parent.
+
+use crate::daemon::group::Group;
+use crate::httpd::VERSION;
+use crate::python::Interpreter;
+use daemon_abi::launch::{Launch, Preload};
+use daemon_abi::privileges::Identity;
+use daemon_abi::spawn::{Directory, Output, Spawn, memory_file};
+use nix::fcntl::OFlag;
+use nix::unistd::{Uid, User};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// What a leader executes: takes the engine at the path given as an extension module and becomes the leader. It ends
+/// without finalising Python.
+const BOOTSTRAP: &[u8] = b"\
+import sys, os
+if sys.path and sys.path[0] == '': del sys.path[0]
+from importlib.util import spec_from_file_location, module_from_spec
+spec = spec_from_file_location('mod_wsgi_engine', sys.argv[1])
+engine = module_from_spec(spec)
+spec.loader.exec_module(engine)
+os._exit(engine.main(int(sys.argv[2])))
+";
+
+/// All that is needed to start a group's leader, any number of times.
+#[derive(Debug)]
+pub struct Recipe {
+    /// The interpreter.
+    pub python: Interpreter,
+    /// Its engine.
+    pub engine: PathBuf,
+    /// Who it runs as.
+    pub identity: Identity,
+    /// The user of httpd's children.
+    pub httpd_uid: u32,
+    /// Scripts to load before the first request.
+    pub preloads: Vec<Preload>,
+    /// The error log of the virtual host that defines the group.
+    pub log: OwnedFd,
+    /// The least important level to write there.
+    pub log_level: u32,
+    /// The scoreboard's memory.
+    pub scoreboard: OwnedFd,
+    /// The end of this pipe says that no httpd process is left that uses the group.
+    pub lifeline: OwnedFd,
+}
+
+/// A leader that was started.
+#[derive(Debug)]
+pub struct Leader {
+    /// Its process.
+    pub pid: i32,
+    /// Dropping it retires the group.
+    _control: OwnedFd,
+}
+
+impl Recipe {
+    /// Starts the leader of `group`.
+    pub fn start(&self, group: &Group) -> io::Result<Leader> {
+        let (control, held) = nix::unistd::pipe2(OFlag::O_CLOEXEC)?;
+        let config = &group.config;
+        let listeners: Vec<RawFd> =
+            group.with_listeners(|all| all.iter().map(AsRawFd::as_raw_fd).collect());
+        let milliseconds =
+            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let launch = Launch {
+            group: config.name.clone(),
+            title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),
+            threads: config.threads,
+            multiprocess: config.multiprocess,
+            listeners: listeners.clone(),
+            scoreboard: self.scoreboard.as_raw_fd(),
+            control: control.as_raw_fd(),
+            lifeline: self.lifeline.as_raw_fd(),
+            uid: if Uid::effective().is_root() {
+                self.identity.uid()
+            } else {
+                Uid::current().as_raw()
+            },
+            home: config.home.clone(),
+            python_path: config.python_path.clone().unwrap_or_default(),
+            preloads: self.preloads.clone(),
+            stack_size: config.stack_size.unwrap_or(0) as u64,
+            maximum_requests: config.maximum_requests.into(),
+            graceful_timeout: milliseconds(config.graceful_timeout),
+            shutdown_timeout: milliseconds(config.shutdown_timeout),
+            socket_timeout: milliseconds(group.socket_timeout),
+            log_level: self.log_level,
+            server_version: VERSION,
+        };
+        let data = memory_file(c"wsgi-launch", &launch.encode())?;
+        let data_fd = data.as_raw_fd().to_string();
+        let mut keep = vec![
+            data.as_raw_fd(),
+            self.scoreboard.as_raw_fd(),
+            control.as_raw_fd(),
+            self.lifeline.as_raw_fd(),
+        ];
+        keep.extend(&listeners);
+        let user = User::from_uid(Uid::from_raw(launch.uid)).ok().flatten();
+        let child = Spawn {
+            program: self.python.executable.as_os_str().as_bytes(),
+            arguments: &[b"-c", BOOTSTRAP, self.engine.as_os_str().as_bytes(), data_fd.as_bytes()],
+            environment: &environment(group, user.as_ref()),
+            identity: &self.identity,
+            directory: self.directory(group, user.as_ref()),
+            umask: config.umask,
+            keep: &keep,
+            output: Output::Log(self.log_fd()),
+        }
+        .start()?;
+        let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+        Ok(Leader { pid, _control: held })
+    }
+
+    fn log_fd(&self) -> BorrowedFd<'_> {
+        use std::os::fd::AsFd;
+        self.log.as_fd()
+    }
+
+    /// `home`; without one the home of the user, if that is another than httpd's.
+    fn directory<'a>(&self, group: &'a Group, user: Option<&'a User>) -> Directory<'a> {
+        match (&group.config.home, user) {
+            (Some(home), _) => Directory::Required(home),
+            (None, Some(user)) if user.uid.as_raw() != self.httpd_uid => {
+                Directory::Preferred(user.dir.as_os_str().as_bytes())
+            }
+            _ => Directory::Same,
+        }
+    }
+}
+
+/// What `ps` shows when `display-name` is not given.
+fn default_title(name: &[u8]) -> Vec<u8> {
+    [b"(wsgi:", name, b")"].concat()
+}
+
+/// The variables that differ from httpd's own environment.
+fn environment<'a>(group: &'a Group, user: Option<&'a User>) -> Vec<(&'a [u8], &'a [u8])> {
+    let mut variables: Vec<(&[u8], &[u8])> = Vec::new();
+    if let Some(user) = user {
+        for name in ["USER", "USERNAME", "LOGNAME"] {
+            if std::env::var_os(name).is_some() {
+                variables.push((name.as_bytes(), user.name.as_bytes()));
+            }
+        }
+        variables.push((b"HOME", user.dir.as_os_str().as_bytes()));
+    }
+    if let Some(lang) = &group.config.lang {
+        variables.push((b"LANG", lang));
+    }
+    if let Some(locale) = &group.config.locale {
+        variables.push((b"LC_ALL", locale));
+    }
+    variables
+}

@@ -1,0 +1,197 @@
+//! What embedded mode needs: found out by the parent, used by the children.
+
+use crate::config::{self, ServerConfig};
+use crate::httpd::log;
+use crate::httpd::server::{self, Mpm};
+use crate::httpd::{Level, Server, Status};
+use crate::module::Wsgi;
+use crate::python::{self, Engines, Interpreter};
+use daemon_abi::privileges::Identity;
+use engine_abi::{Engine, library};
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The plan of one generation.
+#[derive(Debug)]
+pub struct Plan {
+    /// Something is surely embedded, so Python is started with a child.
+    pub certain: bool,
+    python: Result<Embedded, String>,
+    python_path: Vec<u8>,
+    /// Scripts to load with a child, and their interpreters.
+    preloads: Vec<(Vec<u8>, Vec<u8>)>,
+    threads: u32,
+    processes: u32,
+    /// Process groups whose only application runs in the main interpreter.
+    alone: BTreeSet<Vec<u8>>,
+}
+
+/// What to load.
+#[derive(Debug)]
+struct Embedded {
+    python: Interpreter,
+    libpython: PathBuf,
+    engine: PathBuf,
+}
+
+static CURRENT: RwLock<Option<Arc<Plan>>> = RwLock::new(None);
+
+/// The plan of this generation; none before the configuration was read.
+pub fn current() -> Option<Arc<Plan>> {
+    CURRENT.read().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+fn servers(main: Server<'_>) -> impl Iterator<Item = &ServerConfig> {
+    main.iter().map(|server| server.config::<Wsgi>())
+}
+
+/// Whether something is surely answered in httpd's children.
+fn is_certain(main: Server<'_>) -> bool {
+    let globals = &main.config::<Wsgi>().globals;
+    let imports = config::imports(servers(main)).any(|import| import.process_group.is_empty());
+    let aliases = servers(main).any(|config| {
+        let sections = config.mentions.iter().any(|mention| !mention.whole_server);
+        config.aliases.iter().any(|alias| match &alias.options.process_group {
+            Some(group) => group.is_empty(),
+            None => {
+                let inherited = config.requests.process_group.as_deref();
+                matches!(inherited, None | Some(b"" | b"%{GLOBAL}")) && !sections
+            }
+        })
+    });
+    imports || (globals.embedded_allowed() && aliases)
+}
+
+/// Process groups with one application whose interpreter nobody chose: it runs in the main one, where every extension
+/// module works. As soon as there are several, or a section decides, each has its own as in mod_wsgi.
+fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
+    if servers(main).any(|config| config.mentions.iter().any(|mention| !mention.whole_server)) {
+        return BTreeSet::new();
+    }
+    let mut applications: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for config in servers(main) {
+        for alias in &config.aliases {
+            let own = alias.options.process_group.as_deref();
+            let group = own.or(config.requests.process_group.as_deref()).unwrap_or_default();
+            let group = if group == b"%{GLOBAL}" { b"" } else { group };
+            let many = alias.target_varies()
+                || std::path::Path::new(std::ffi::OsStr::from_bytes(&alias.target)).is_dir();
+            *applications.entry(group.to_vec()).or_default() += if many { 2 } else { 1 };
+        }
+    }
+    for (group, count) in &applications {
+        if *count > 1 {
+            log::write(
+                main,
+                Level::INFO,
+                format_args!(
+                    "{} runs several applications: each that has no WSGIApplicationGroup gets an interpreter of its own",
+                    if group.is_empty() {
+                        "httpd".to_owned()
+                    } else {
+                        format!("process group '{}'", String::from_utf8_lossy(group))
+                    }
+                ),
+            );
+        }
+    }
+    applications.into_iter().filter(|(_, count)| *count == 1).map(|(group, _)| group).collect()
+}
+
+fn find(main: Server<'_>) -> Result<Embedded, String> {
+    if let Some(other) = library::python_in_process() {
+        return Err(format!(
+            "another module has brought '{}' into httpd; two Pythons cannot be in one process: remove that module, \
+             or use process groups and WSGIRestrictEmbedded On",
+            other.display()
+        ));
+    }
+    let httpd = server::identity(main);
+    let identity = Identity::new(httpd.uid, httpd.gid, None).map_err(|error| error.to_string())?;
+    let home = main.config::<Wsgi>().globals.python_home.as_deref();
+    let (python, engine) = python::find(home)
+        .and_then(|path| python::ask(&path, &identity))
+        .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
+        .map_err(|error| error.to_string())?;
+    let Some(libpython) = python.libpython.clone() else {
+        return Err(format!(
+            "Python {0} at '{1}' has no shared library, which embedded mode needs: install it (on Debian the package \
+             libpython{0}), or use a process group (WSGIDaemonProcess), which needs none",
+            python.version,
+            python.executable.display()
+        ));
+    };
+    Ok(Embedded { python, libpython, engine })
+}
+
+/// Tests the configuration: can what is embedded work?
+pub fn check(main: Server<'_>) -> Status {
+    if server::is_config_test() && is_certain(main) {
+        if let Err(why) = find(main) {
+            log::write(
+                main,
+                Level::ERROR.at_startup(),
+                format_args!("WRS2012: applications are to run in httpd, which cannot work: {why}"),
+            );
+            return Status::INTERNAL_SERVER_ERROR;
+        }
+    }
+    Status::OK
+}
+
+/// Makes the plan of this generation.
+pub fn configure(main: Server<'_>) {
+    let config = main.config::<Wsgi>();
+    let certain = is_certain(main);
+    let python = if config.globals.embedded_allowed() || certain {
+        find(main)
+    } else {
+        Err("WSGIRestrictEmbedded is On".to_owned())
+    };
+    if let (true, Err(why)) = (certain, &python) {
+        log::write(
+            main,
+            Level::ERROR.at_startup(),
+            format_args!("WRS2012: applications are to run in httpd, which cannot work: {why}"),
+        );
+    }
+    let preloads = config::imports(servers(main))
+        .filter(|import| import.process_group.is_empty())
+        .map(|import| (import.script.clone(), import.application_group.clone()))
+        .collect();
+    let plan = Plan {
+        certain,
+        python,
+        python_path: config.globals.python_path.clone().unwrap_or_default(),
+        preloads,
+        threads: if Mpm.is_threaded() { Mpm.max_threads().unwrap_or(1) } else { 1 },
+        processes: if Mpm.is_forked() { Mpm.max_children().unwrap_or(1) } else { 1 },
+        alone: alone(main),
+    };
+    *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(plan));
+}
+
+/// Whether an application of this process group, whose interpreter nobody chose, runs in the main one.
+pub fn runs_in_main_interpreter(group: &[u8]) -> bool {
+    current().is_some_and(|plan| plan.alone.contains(group))
+}
+
+impl Plan {
+    /// Loads libpython and the engine into this process and starts Python.
+    pub fn load(&self) -> Result<&'static Engine, String> {
+        let embedded = self.python.as_ref().map_err(Clone::clone)?;
+        if let Some(other) = library::python_in_process() {
+            return Err(format!("'{}' is in this process already", other.display()));
+        }
+        library::open_python(&embedded.libpython).map_err(|error| error.to_string())?;
+        let engine = library::open_engine(&embedded.engine).map_err(|error| error.to_string())?;
+        let executable = embedded.python.executable.as_os_str().as_bytes();
+        super::table::start(engine, executable, &self.python_path, self.threads, self.processes)?;
+        for (script, group) in &self.preloads {
+            super::table::preload(engine, script, group);
+        }
+        Ok(engine)
+    }
+}

@@ -1,0 +1,231 @@
+//! The module's side of the table between module and engine.
+//!
+//! The only unsafe code of embedded mode: calling the engine's functions, and the functions it calls back. Each callback
+//! is a panic boundary. They run on the httpd thread of the request, without the GIL.
+
+use crate::config::Effective;
+use crate::httpd::log::{self, Main};
+use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
+use crate::request::environ::{Environ, bytes};
+use crate::request::response;
+use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Outcome, Pair, Script, StartUp};
+use std::ffi::{c_int, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// One request, as the engine's callbacks find it.
+pub struct RequestExchange<'r> {
+    request: Request<'r>,
+    input: Input<'r>,
+    output: Brigade<'r>,
+}
+
+impl<'r> RequestExchange<'r> {
+    /// Of a request whose body was not read yet.
+    pub fn new(request: Request<'r>) -> Self {
+        Self { request, input: Input::new(request), output: Brigade::new(request) }
+    }
+
+    /// Makes the client see that the rest of the response is missing.
+    pub fn break_off(&mut self) -> Status {
+        self.request.connection().close_after_response();
+        self.output.error(Status::BAD_GATEWAY);
+        self.output.end();
+        // If this fails too, the client is gone.
+        let _ = self.output.pass();
+        Status::OK
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> isize {
+        match self.input.read(buffer, Blocking::Wait) {
+            Ok(Read::Data(count)) => isize::try_from(count).unwrap_or(-3),
+            Ok(Read::End) => 0,
+            Ok(Read::Blocked) => -3,
+            Err(error) => {
+                self.request.connection().close_after_response();
+                log::write(
+                    self.request,
+                    Level::INFO,
+                    format_args!("the client did not send the whole request body: {error}"),
+                );
+                if error.timed_out() { -2 } else { -1 }
+            }
+        }
+    }
+
+    fn send(&mut self, head: Option<&Head>, chunks: &[&[u8]], last: bool) -> c_int {
+        if let Some(head) = head {
+            // SAFETY: the engine's head and its parts live for the call.
+            let (line, headers) =
+                unsafe { (head.status_line.as_slice(), pairs(head.headers, head.headers_len)) };
+            let headers = headers.iter().map(|pair| {
+                // SAFETY: as above.
+                unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
+            });
+            response::start(self.request, head.status, line, headers);
+        }
+        let after = if last { After::End } else { After::Flush };
+        let passed = self.output.pass_slices(chunks, after);
+        if passed.is_err() || self.request.is_aborted() { -1 } else { 0 }
+    }
+}
+
+/// # Safety
+/// `first` points at `len` pairs that live for `'a`, or `len` is 0.
+unsafe fn pairs<'a>(first: *const Pair, len: usize) -> &'a [Pair] {
+    if len == 0 || first.is_null() {
+        return &[];
+    }
+    // SAFETY: the caller's promise.
+    unsafe { std::slice::from_raw_parts(first, len) }
+}
+
+/// Runs a callback; a panic ends here, as a line of the log and the value given.
+fn guard<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
+        log::write(
+            Main,
+            Level::CRIT,
+            format_args!("WRS9003: a bug in mod_wsgi_rs: a panic while the engine was served; please report it"),
+        );
+        otherwise
+    })
+}
+
+unsafe extern "C" fn read(exchange: *mut c_void, buffer: *mut u8, len: usize) -> isize {
+    guard(-3, || {
+        // SAFETY: the engine gives back the pointer it got for this call, on the same thread, and a buffer of that length.
+        let (exchange, buffer) = unsafe {
+            let exchange = &mut *exchange.cast::<RequestExchange<'_>>();
+            (exchange, std::slice::from_raw_parts_mut(buffer, len))
+        };
+        exchange.read(buffer)
+    })
+}
+
+unsafe extern "C" fn send(
+    exchange: *mut c_void,
+    head: *const Head,
+    chunks: *const Bytes,
+    chunks_len: usize,
+    last: bool,
+) -> c_int {
+    guard(-1, || {
+        // SAFETY: the engine gives back the pointer it got for this call, on the same thread; head and chunks live for it.
+        let (exchange, head, chunks) = unsafe {
+            let exchange = &mut *exchange.cast::<RequestExchange<'_>>();
+            let chunks: &[Bytes] = match chunks_len {
+                0 => &[],
+                len => std::slice::from_raw_parts(chunks, len),
+            };
+            (exchange, head.as_ref(), chunks)
+        };
+        // SAFETY: as above.
+        let slice = |chunk: &Bytes| unsafe { chunk.as_slice() };
+        match chunks {
+            [] => exchange.send(head, &[], last),
+            [one] => exchange.send(head, &[slice(one)], last),
+            many => exchange.send(head, &many.iter().map(slice).collect::<Vec<_>>(), last),
+        }
+    })
+}
+
+unsafe extern "C" fn log_request(exchange: *mut c_void, level: c_int, line: Bytes) {
+    guard((), || {
+        // SAFETY: the engine gives back the pointer it got for this call, on the same thread; the line lives for it.
+        let (exchange, line) =
+            unsafe { (&*exchange.cast::<RequestExchange<'_>>(), line.as_slice()) };
+        log::write_bytes(exchange.request, to_level(level), line);
+    });
+}
+
+unsafe extern "C" fn log_line(level: c_int, line: Bytes) {
+    guard((), || {
+        // SAFETY: the line lives for the call.
+        log::write_bytes(Main, to_level(level), unsafe { line.as_slice() });
+    });
+}
+
+fn to_level(level: c_int) -> Level {
+    Level::from_number(u8::try_from(level).unwrap_or(3))
+}
+
+static TABLE: ExchangeTable =
+    ExchangeTable { size: size_of::<ExchangeTable>(), read, send, log: log_request };
+
+/// Starts Python in this process.
+pub fn start(
+    engine: &Engine,
+    executable: &[u8],
+    python_path: &[u8],
+    threads: u32,
+    processes: u32,
+) -> Result<(), String> {
+    let start = StartUp {
+        size: size_of::<StartUp>(),
+        executable: Bytes::new(executable),
+        python_path: Bytes::new(python_path),
+        process_group: Bytes::EMPTY,
+        multithread: threads != 1,
+        multiprocess: processes != 1,
+        threads,
+        processes,
+        server_version: VERSION,
+        log: log_line,
+    };
+    // SAFETY: the engine's version was checked, and all that is handed over lives for the call.
+    if unsafe { (engine.start)(&raw const start) } == 0 {
+        Ok(())
+    } else {
+        Err("the lines before this one in the error log say what went wrong".to_owned())
+    }
+}
+
+/// Loads a script before the first request. What goes wrong is in the log.
+pub fn preload(engine: &Engine, filename: &[u8], application_group: &[u8]) {
+    let script = Script {
+        filename: Bytes::new(filename),
+        application_group: Bytes::new(application_group),
+        callable: Bytes::new(b"application"),
+        reloading: false,
+    };
+    // SAFETY: Python was started, and the script lives for the call.
+    unsafe { (engine.preload)(&raw const script) };
+}
+
+/// Calls the application.
+pub fn call(
+    engine: &Engine,
+    request: Request<'_>,
+    effective: &Effective<'_>,
+    environ: &Environ<'_>,
+    exchange: &mut RequestExchange<'_>,
+) -> Outcome {
+    let environ: Vec<Pair> = environ
+        .pairs()
+        .iter()
+        .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
+        .collect();
+    let call = Call {
+        script: Script {
+            filename: Bytes::new(bytes(request.filename())),
+            application_group: Bytes::new(&effective.application_group),
+            callable: Bytes::new(&effective.callable_object),
+            reloading: effective.script_reloading,
+        },
+        environ: environ.as_ptr(),
+        environ_len: environ.len(),
+    };
+    let exchange: *mut RequestExchange<'_> = exchange;
+    // SAFETY: Python was started; what the call and the table point at lives for it, and only this thread uses it.
+    let outcome = unsafe { (engine.call)(&raw const call, &raw const TABLE, exchange.cast()) };
+    [Outcome::Done, Outcome::Broken, Outcome::NotFound, Outcome::Stopping]
+        .into_iter()
+        .find(|known| *known as c_int == outcome)
+        .unwrap_or(Outcome::Failed)
+}
+
+/// Ends Python's life in this process.
+pub fn stop(engine: &Engine, milliseconds: u32) {
+    // SAFETY: Python was started, and this is the child's main thread.
+    unsafe { (engine.stop)(milliseconds) };
+}

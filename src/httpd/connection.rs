@@ -1,0 +1,137 @@
+//! A connection of a client. With HTTP/2 each stream has a connection of its own, without a socket.
+//!
+//! See `struct conn_rec` of <https://ci.apache.org/projects/httpd/trunk/doxygen/structconn__rec.html>.
+
+use std::ffi::{CStr, c_long};
+use std::marker::PhantomData;
+use std::os::fd::BorrowedFd;
+use std::ptr::NonNull;
+
+use super::pool::text;
+use super::server::Server;
+use super::sys;
+
+/// A borrowed connection.
+#[derive(Clone, Copy)]
+pub struct Connection<'c> {
+    ptr: NonNull<sys::conn_rec>,
+    alive: PhantomData<&'c sys::conn_rec>,
+}
+
+impl<'c> Connection<'c> {
+    /// Wraps the connection that httpd passed.
+    ///
+    /// # Safety
+    /// `ptr` is a conn_rec that lives during `'c`, used by this thread only.
+    pub(super) unsafe fn from_ptr(ptr: *mut sys::conn_rec) -> Self {
+        // SAFETY: the caller promises a conn_rec.
+        let ptr = unsafe { NonNull::new_unchecked(ptr) };
+        Self { ptr, alive: PhantomData }
+    }
+
+    pub(super) fn as_ptr(self) -> *mut sys::conn_rec {
+        self.ptr.as_ptr()
+    }
+
+    fn record(&self) -> &sys::conn_rec {
+        // SAFETY: a live conn_rec; the reference ends before httpd is called again.
+        unsafe { self.ptr.as_ref() }
+    }
+
+    pub(super) fn bucket_alloc(self) -> *mut sys::apr_bucket_alloc_t {
+        self.record().bucket_alloc
+    }
+
+    /// The number of the connection; unique among the open ones.
+    pub fn id(self) -> c_long {
+        self.record().id
+    }
+
+    /// Is the client known to be gone?
+    pub fn is_aborted(self) -> bool {
+        self.record().aborted != 0
+    }
+
+    /// The address httpd was reached at.
+    pub fn local_ip(self) -> Option<&'c CStr> {
+        // SAFETY: a string of the connection's pool.
+        unsafe { text(self.record().local_ip) }
+    }
+
+    /// The port httpd was reached at.
+    pub fn local_port(self) -> Option<u16> {
+        port(self.record().local_addr)
+    }
+
+    /// The address of who connected; behind a proxy that is the proxy.
+    pub fn client_ip(self) -> Option<&'c CStr> {
+        // SAFETY: a string of the connection's pool.
+        unsafe { text(self.record().client_ip) }
+    }
+
+    /// The port of who connected.
+    pub fn client_port(self) -> Option<u16> {
+        port(self.record().client_addr)
+    }
+
+    /// The id that `ErrorLogFormat %L` writes, once there is one.
+    pub fn log_id(self) -> Option<&'c CStr> {
+        // SAFETY: a string of the connection's pool.
+        unsafe { text(self.record().log_id) }
+    }
+
+    /// The server that the address belongs to, before the virtual host is chosen by name.
+    pub fn base_server(self) -> Server<'c> {
+        // SAFETY: the configuration outlives the connection.
+        unsafe { Server::from_ptr(self.record().base_server) }
+    }
+
+    /// Is it one stream of an HTTP/2 connection?
+    pub fn is_secondary(self) -> bool {
+        !self.record().master.is_null()
+    }
+
+    /// Is it encrypted?
+    pub fn is_tls(self) -> bool {
+        // SAFETY: a live conn_rec.
+        unsafe { sys::shim_connection_is_ssl(self.as_ptr()) != 0 }
+    }
+
+    /// The socket, to poll it; an HTTP/2 stream has none.
+    pub fn socket(self) -> Option<BorrowedFd<'c>> {
+        if self.is_secondary() {
+            return None;
+        }
+        // SAFETY: a live conn_rec.
+        let socket = unsafe { sys::ap_get_conn_socket(self.as_ptr()) };
+        let mut fd: sys::apr_os_sock_t = -1;
+        // SAFETY: a live socket of APR, and room for its descriptor.
+        if socket.is_null() || unsafe { sys::apr_os_sock_get(&raw mut fd, socket) } != 0 || fd < 0 {
+            return None;
+        }
+        // SAFETY: httpd keeps the socket open as long as the connection.
+        Some(unsafe { BorrowedFd::borrow_raw(fd) })
+    }
+
+    /// Are there bytes in the input filters that polling the socket would not show?
+    pub fn has_buffered_input(self) -> bool {
+        self.record().data_in_input_filters != 0
+    }
+
+    /// Will the connection be used for another request, as far as is known?
+    pub fn is_kept(self) -> bool {
+        // SAFETY: a live conn_rec.
+        unsafe { sys::shim_connection_kept(self.as_ptr()) != 0 }
+    }
+
+    /// The connection will not be used for another request.
+    pub fn close_after_response(self) {
+        // SAFETY: a live conn_rec.
+        unsafe { sys::shim_connection_close(self.as_ptr()) };
+    }
+}
+
+fn port(address: *const sys::apr_sockaddr_t) -> Option<u16> {
+    // SAFETY: null, or an address that lives as long as the connection.
+    unsafe { address.as_ref() }.map(|address| address.port)
+}

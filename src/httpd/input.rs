@@ -1,0 +1,163 @@
+//! The body of a request, read through its input filters (chunked encoding, TLS and others undo themselves there).
+//!
+//! See <https://httpd.apache.org/docs/2.4/developer/output-filters.html> and `ap_get_brigade` of `util_filter.h`.
+
+use super::brigade::Brigade;
+use super::bucket::{Blocking, Bucket, Kind};
+use super::request::Request;
+use super::status::Error;
+use super::sys;
+
+/// What reading gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// So many bytes, at least one.
+    Data(usize),
+    /// Nothing there now; only with [`Blocking::Now`].
+    Blocked,
+    /// The body is over.
+    End,
+}
+
+/// A piece of the body, given to a closure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chunk<R> {
+    /// What the closure returned.
+    Data(R),
+    /// Nothing there now; only with [`Blocking::Now`].
+    Blocked,
+    /// The body is over.
+    End,
+}
+
+/// How often a blocking filter may give nothing before that is an error.
+const EMPTY_READS: u32 = 16;
+
+/// The reader of one request's body.
+pub struct Input<'r> {
+    request: Request<'r>,
+    brigade: Brigade<'r>,
+    ended: bool,
+    failed: Option<Error>,
+}
+
+impl<'r> Input<'r> {
+    /// A reader. The first read makes httpd send `100 Continue` to a client that waits for it.
+    pub fn new(request: Request<'r>) -> Self {
+        Self { request, brigade: Brigade::new(request), ended: false, failed: None }
+    }
+
+    /// Was the end of the body seen?
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Reads into `room`: waits, if it may, for the first bytes, and takes what has come with them. An error stays.
+    pub fn read(&mut self, room: &mut [u8], blocking: Blocking) -> Result<Read, Error> {
+        let mut filled = 0;
+        while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            if filled > 0 && self.brigade.is_empty() {
+                break;
+            }
+            let may_wait = if filled == 0 { blocking } else { Blocking::Now };
+            let chunk = self.with_chunk(rest.len(), may_wait, |data| {
+                for (to, from) in rest.iter_mut().zip(data) {
+                    *to = *from;
+                }
+                data.len()
+            });
+            match chunk {
+                Ok(Chunk::Data(length)) => filled += length,
+                _ if filled > 0 => break,
+                Ok(Chunk::Blocked) => return Ok(Read::Blocked),
+                Ok(Chunk::End) => return Ok(Read::End),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Read::Data(filled))
+    }
+
+    /// Gives the next piece of at most `most` bytes to `take`, without copying it. An error stays.
+    pub fn with_chunk<R>(
+        &mut self,
+        most: usize,
+        blocking: Blocking,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Chunk<R>, Error> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let chunk = self.next_chunk(most.max(1), blocking, take);
+        if let Err(error) = chunk {
+            self.failed = Some(error);
+        }
+        chunk
+    }
+
+    fn next_chunk<R>(
+        &mut self,
+        most: usize,
+        blocking: Blocking,
+        take: impl FnOnce(&[u8]) -> R,
+    ) -> Result<Chunk<R>, Error> {
+        while !self.ended {
+            let Some(mut bucket) = Bucket::first(&mut self.brigade) else {
+                if self.fetch(most, blocking)? {
+                    continue;
+                }
+                return Ok(Chunk::Blocked);
+            };
+            match bucket.kind() {
+                Kind::End => self.ended = true,
+                Kind::Error => return Err(Error::from_code(sys::AP_FILTER_ERROR)),
+                Kind::Mark => bucket.delete(),
+                Kind::Data => {
+                    let length = match bucket.read(blocking) {
+                        Ok(data) => data.len(),
+                        Err(error) if error.would_block() && blocking == Blocking::Now => {
+                            return Ok(Chunk::Blocked);
+                        }
+                        Err(error) => return Err(error),
+                    };
+                    if length == 0 {
+                        bucket.delete();
+                        continue;
+                    }
+                    if length > most {
+                        bucket.split(most)?;
+                    }
+                    let value = take(bucket.read(blocking)?);
+                    bucket.delete();
+                    return Ok(Chunk::Data(value));
+                }
+            }
+        }
+        self.brigade.clear();
+        Ok(Chunk::End)
+    }
+
+    /// Asks the filters for more; `false` if there is nothing now.
+    fn fetch(&mut self, most: usize, blocking: Blocking) -> Result<bool, Error> {
+        let bytes = sys::apr_off_t::try_from(most).unwrap_or(sys::apr_off_t::MAX);
+        let block = i32::from(blocking == Blocking::Wait);
+        for _ in 0..EMPTY_READS {
+            // SAFETY: the input filters and the brigade are of the same live request.
+            let status = unsafe {
+                sys::shim_get_brigade(
+                    self.request.input_filters(),
+                    self.brigade.as_ptr(),
+                    bytes,
+                    block,
+                )
+            };
+            match Error::check(status) {
+                Ok(()) if !self.brigade.is_empty() => return Ok(true),
+                Ok(()) if blocking == Blocking::Now => return Ok(false),
+                Ok(()) => {}
+                Err(error) if error.would_block() && blocking == Blocking::Now => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::from_code(libc::EIO))
+    }
+}

@@ -1,0 +1,86 @@
+//! The module: what its configuration is, which directives it has, and which hooks it takes.
+
+use crate::config::{self, DirectoryConfig, ServerConfig};
+use crate::daemon::runtime;
+use crate::embedded;
+use crate::httpd::hook::{Child, ChildState};
+use crate::httpd::server::{self, Phase};
+use crate::httpd::{Directive, Hooks, Module, Order, Pool, Pools, Record, Server, Status};
+use crate::request::{handler, translate};
+use std::ffi::CStr;
+
+/// The module.
+#[derive(Debug)]
+pub struct Wsgi;
+
+/// What the `Server` header says of us.
+const COMPONENT: &CStr = c"mod_wsgi_rs/0.1";
+
+impl Module for Wsgi {
+    type Server = ServerConfig;
+    type Directory = DirectoryConfig;
+
+    const DIRECTIVES: &'static [Directive<Self>] = config::directives::DIRECTIVES;
+
+    fn new_server() -> ServerConfig {
+        ServerConfig::default()
+    }
+
+    fn new_directory(_path: Option<&CStr>) -> DirectoryConfig {
+        DirectoryConfig::default()
+    }
+
+    fn record() -> &'static Record<Self> {
+        &crate::wsgi_module
+    }
+
+    fn register(hooks: &Hooks<'_>) {
+        hooks.check_config(Order::MIDDLE, check_config);
+        hooks.post_config(Order::MIDDLE, post_config);
+        hooks.child_init(Order::MIDDLE, child_init);
+        hooks.child_status(Order::MIDDLE, child_status);
+        hooks.monitor(Order::MIDDLE, monitor);
+        hooks.translate_name(
+            Order::MIDDLE
+                .after(&[c"mod_alias.c"])
+                .before(&[c"mod_userdir.c", c"mod_vhost_alias.c"]),
+            translate::translate,
+        );
+        hooks.handler(Order::MIDDLE, handler::handle);
+    }
+}
+
+fn check_config(_pools: Pools<'_>, main: Server<'_>) -> Status {
+    match config::report(main) {
+        Status::OK => match runtime::check(main) {
+            Status::OK => embedded::check(main),
+            refused => refused,
+        },
+        refused => refused,
+    }
+}
+
+fn post_config(pools: Pools<'_>, main: Server<'_>) -> Status {
+    server::add_version_component(pools.config, COMPONENT);
+    if server::phase() != Phase::FirstPass && !server::is_config_test() {
+        runtime::start(pools.config, main);
+        embedded::configure(main);
+    }
+    Status::OK
+}
+
+fn child_init(pool: Pool<'_>, _main: Server<'_>) {
+    runtime::enter_child();
+    embedded::enter_child(pool);
+}
+
+fn child_status(_server: Server<'_>, child: Child) {
+    if child.state == ChildState::Exited {
+        runtime::child_ended(child.pid);
+    }
+}
+
+fn monitor(_pool: Pool<'_>, _server: Server<'_>) -> Status {
+    runtime::retry();
+    Status::DECLINED
+}

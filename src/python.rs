@@ -1,0 +1,292 @@
+//! Which Python: an interpreter is asked, once, what it is.
+//!
+//! Runs in the httpd parent while the configuration is checked. The interpreter runs as the user who will use
+//! it, isolated and without `site`, so that nothing of a virtual environment is executed.
+
+use daemon_abi::privileges::Identity;
+use daemon_abi::spawn::{Directory, Output, Spawn};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long an interpreter may take to say what it is.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One line per fact: version, ABI, and where libpython may be.
+const QUESTION: &[u8] = b"
+import sys, sysconfig
+v = sysconfig.get_config_var
+print('%d.%d' % sys.version_info[:2])
+print(sys.implementation.name)
+print('cp%d%d%s' % (sys.version_info[:2] + ('t' if v('Py_GIL_DISABLED') else '',)))
+print('%d.%d.%d' % sys.version_info[:3])
+names = [n for n in (v('INSTSONAME'), v('LDLIBRARY')) if n and '.so' in n]
+places = [v('LIBDIR'), v('LIBPL'), sys.base_prefix + '/lib']
+if v('LIBDIR') and v('MULTIARCH'):
+    places.insert(1, v('LIBDIR') + '/' + v('MULTIARCH'))
+for name in names:
+    for place in places:
+        if place:
+            print(place + '/' + name)
+";
+
+/// A Python interpreter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter {
+    /// Its path, as it is to be executed: a virtual environment is found by it.
+    pub executable: PathBuf,
+    /// For example `3.11`.
+    pub version: String,
+    /// For example `cp311`; the name of the engine it needs.
+    pub abi: String,
+    /// Its libpython; `None` if it has none, or it is not installed.
+    pub libpython: Option<PathBuf>,
+}
+
+/// Why there is no interpreter.
+#[derive(Debug)]
+pub enum Error {
+    /// Nothing below a python-home, or no Python on the system.
+    None(Option<PathBuf>),
+    /// It cannot be executed.
+    Start(PathBuf, io::Error),
+    /// It did not answer as Python does.
+    NoPython(PathBuf, String),
+    /// It took too long.
+    TooLong(PathBuf),
+    /// It is not CPython.
+    Other(PathBuf, String),
+    /// No engine for its version; those there are.
+    NoEngine(Interpreter, Vec<String>),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None(Some(home)) => write!(
+                f,
+                "'{0}' is not the home of a Python: there is no '{0}/bin/python'; expected is the \
+                 directory of a virtual environment, the prefix of an installation, or an interpreter",
+                home.display()
+            ),
+            Self::None(None) => write!(
+                f,
+                "there is no Python: neither {}; install one, or name one with WSGIPythonHome",
+                DEFAULT_PLACES.join(" nor ")
+            ),
+            Self::Start(path, error) => write!(
+                f,
+                "'{}' cannot be executed by the user it is for: {error}; every directory above it must be \
+                 searchable by that user, which a home directory often is not",
+                path.display()
+            ),
+            Self::NoPython(path, text) => {
+                write!(f, "'{}' is no working Python: {text}", path.display())
+            }
+            Self::TooLong(path) => write!(
+                f,
+                "'{}' did not say in {} seconds which Python it is",
+                path.display(),
+                PATIENCE.as_secs()
+            ),
+            Self::Other(path, name) => {
+                write!(f, "'{}' is {name}; only CPython can be used", path.display())
+            }
+            Self::NoEngine(python, engines) => write!(
+                f,
+                "'{}' is Python {}, and there is no engine for it; there are engines for: {}",
+                python.executable.display(),
+                python.version,
+                if engines.is_empty() { "none".to_owned() } else { engines.join(", ") }
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Where Python is looked for when none is named, in this order.
+const DEFAULT_PLACES: [&str; 2] = ["/usr/local/bin/python3", "/usr/bin/python3"];
+
+/// The interpreter below `home`: a virtual environment, a prefix, or an interpreter itself; without one the system's.
+pub fn find(home: Option<&[u8]>) -> Result<PathBuf, Error> {
+    let Some(home) = home else {
+        let found = DEFAULT_PLACES.into_iter().map(PathBuf::from).find(|path| path.exists());
+        return found.ok_or(Error::None(None));
+    };
+    let home = Path::new(OsStr::from_bytes(home));
+    let is_program = |path: &PathBuf| {
+        path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
+    };
+    [home.join("bin/python"), home.join("bin/python3"), home.to_path_buf()]
+        .into_iter()
+        .find(is_program)
+        .ok_or_else(|| Error::None(Some(home.to_path_buf())))
+}
+
+/// Asks an interpreter what it is, as `identity`.
+pub fn ask(executable: &Path, identity: &Identity) -> Result<Interpreter, Error> {
+    let path = || executable.to_path_buf();
+    let mut child = Spawn {
+        program: executable.as_os_str().as_bytes(),
+        arguments: &[b"-I", b"-S", b"-c", QUESTION],
+        environment: &[],
+        identity,
+        directory: Directory::Preferred(b"/"),
+        umask: None,
+        keep: &[],
+        output: Output::Captured,
+    }
+    .start()
+    .map_err(|error| Error::Start(path(), error))?;
+    let deadline = Instant::now() + PATIENCE;
+    let mut answer = Vec::new();
+    let mut complaint = Vec::new();
+    let in_time = child.stdout.as_mut().is_some_and(|it| read_until(it, &mut answer, deadline))
+        && child.stderr.as_mut().is_some_and(|it| read_until(it, &mut complaint, deadline));
+    if !in_time {
+        // It may have ended meanwhile, which is as good.
+        let _ = child.kill();
+    }
+    let status = child.wait().map_err(|error| Error::Start(path(), error))?;
+    if !in_time {
+        return Err(Error::TooLong(path()));
+    }
+    if !status.success() {
+        let text = String::from_utf8_lossy(&complaint);
+        let last = text.lines().last().unwrap_or("it said nothing").to_owned();
+        return Err(Error::NoPython(path(), last));
+    }
+    parse(executable, &answer)
+}
+
+fn parse(executable: &Path, answer: &[u8]) -> Result<Interpreter, Error> {
+    let path = || executable.to_path_buf();
+    let text = String::from_utf8_lossy(answer);
+    let mut lines = text.lines();
+    let facts = (lines.next(), lines.next(), lines.next(), lines.next());
+    let (Some(version), Some(name), Some(abi), Some(_)) = facts else {
+        return Err(Error::NoPython(path(), "it did not answer".to_owned()));
+    };
+    if name != "cpython" {
+        return Err(Error::Other(path(), name.to_owned()));
+    }
+    Ok(Interpreter {
+        executable: path(),
+        version: version.to_owned(),
+        abi: abi.to_owned(),
+        libpython: lines.map(PathBuf::from).find(|path| path.exists()),
+    })
+}
+
+/// Reads to the end of a pipe; whether that came before the deadline.
+fn read_until<R: Read + AsFd>(from: &mut R, into: &mut Vec<u8>, deadline: Instant) -> bool {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, timeout) {
+            Err(nix::errno::Errno::EINTR) => continue,
+            Ok(1..) => {}
+            _ => return false,
+        }
+        let mut piece = [0; 4096];
+        match from.read(&mut piece) {
+            Ok(0) => return true,
+            Ok(count) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return true,
+        }
+    }
+}
+
+/// The engines that are installed beside the module, by ABI.
+#[derive(Clone, Debug)]
+pub struct Engines {
+    directory: PathBuf,
+}
+
+impl Engines {
+    /// Those in the directory of the module itself.
+    pub fn beside_the_module() -> Self {
+        let module = engine_abi::library::path_of(Self::beside_the_module as *const () as usize);
+        let directory =
+            module.and_then(|it| it.parent().map(Path::to_path_buf)).unwrap_or_default();
+        Self { directory }
+    }
+
+    /// The engine for an interpreter.
+    pub fn engine_for(&self, python: &Interpreter) -> Result<PathBuf, Error> {
+        let path = self.directory.join(format!("engine.{}.so", python.abi));
+        if path.exists() { Ok(path) } else { Err(Error::NoEngine(python.clone(), self.versions())) }
+    }
+
+    /// What there are engines for, for people: `3.11`, `3.14t`.
+    fn versions(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(&self.directory);
+        let mut found: Vec<String> = entries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| {
+                let name = entry.ok()?.file_name().into_string().ok()?;
+                let abi = name.strip_prefix("engine.cp3")?.strip_suffix(".so")?;
+                Some(format!("3.{abi}"))
+            })
+            .collect();
+        found.sort_by_key(|version| (version.len(), version.clone()));
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn me() -> Identity {
+        let uid = nix::unistd::getuid().as_raw();
+        Identity::new(if uid == 0 { 65534 } else { uid }, 65534, Some(&[])).unwrap()
+    }
+
+    #[test]
+    fn an_answer_is_read() {
+        let python = parse(
+            Path::new("/x/bin/python"),
+            b"3.13\ncpython\ncp313\n3.13.0\n/no/such/libpython3.13.so\n/usr\n",
+        );
+        let python = python.unwrap();
+        assert_eq!((python.version.as_str(), python.abi.as_str()), ("3.13", "cp313"));
+        assert_eq!(python.libpython, Some(PathBuf::from("/usr")));
+    }
+
+    #[test]
+    fn another_implementation_is_refused() {
+        let error = parse(Path::new("/pypy"), b"3.11\npypy\ncp311\n3.11.1\n").unwrap_err();
+        assert!(error.to_string().contains("only CPython"), "{error}");
+    }
+
+    #[test]
+    fn a_home_without_python_is_named() {
+        let error = find(Some(b"/usr/share")).unwrap_err().to_string();
+        assert!(error.contains("'/usr/share/bin/python'"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_is_no_python_says_so() {
+        let error = ask(Path::new("/bin/ls"), &me()).unwrap_err().to_string();
+        assert!(error.contains("no working Python"), "{error}");
+    }
+
+    #[test]
+    fn a_version_without_an_engine_is_told_with_those_there_are() {
+        let engines = Engines { directory: PathBuf::from("/nonexistent") };
+        let python = parse(Path::new("/p"), b"3.9\ncpython\ncp39\n3.9.1\n").unwrap();
+        let error = engines.engine_for(&python).unwrap_err().to_string();
+        assert!(error.contains("Python 3.9") && error.contains("none"), "{error}");
+    }
+}

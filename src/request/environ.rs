@@ -1,0 +1,306 @@
+//! What an application is told of its request: the CGI variables, as pairs of bytes.
+//!
+//! Borrowed from the request and its pool, so nothing is copied that httpd has already. The order matters: a later pair of the same
+//! name wins, so what `SetEnv` says never replaces what is computed here. Sources: RFC 3875, PEP 3333 ("environ Variables"),
+//! httpd's `util_script.c`.
+
+use crate::config::{Effective, Facts};
+use crate::httpd::{Connection, Request, banner};
+use std::borrow::Cow;
+use std::ffi::CStr;
+use wsgi::environ::{collapse_slashes, key};
+
+/// The pairs of one request.
+pub struct Environ<'r> {
+    request: Request<'r>,
+    pairs: Vec<(&'r [u8], &'r [u8])>,
+}
+
+/// Where a URI is cut into `SCRIPT_NAME` and `PATH_INFO`.
+pub struct Mount<'r> {
+    /// `SCRIPT_NAME`, runs of slashes made one.
+    pub script_name: Cow<'r, [u8]>,
+    /// `PATH_INFO`, runs of slashes made one.
+    pub path_info: Cow<'r, [u8]>,
+}
+
+impl<'r> Mount<'r> {
+    /// As httpd mapped the request.
+    pub fn of(request: Request<'r>) -> Self {
+        let uri = bytes(request.uri());
+        let path_info = bytes(request.path_info());
+        let included = request.protocol().is_some_and(|it| it.to_bytes() == b"INCLUDED");
+        let end = if path_info.is_empty() || included {
+            uri.len()
+        } else {
+            path_info_start(uri, path_info)
+        };
+        Self {
+            script_name: collapse_slashes(uri.get(..end).unwrap_or(uri)),
+            path_info: collapse_slashes(if included { b"" } else { path_info }),
+        }
+    }
+}
+
+/// Where in `uri` the part begins that `path_info` is, a run of slashes in one matching a run in the other
+/// (as httpd's `ap_find_path_info`).
+fn path_info_start(uri: &[u8], path_info: &[u8]) -> usize {
+    let (mut left, mut right) = (uri.len(), path_info.len());
+    while let (Some(from_uri), Some(from_path)) = (last(uri, left), last(path_info, right)) {
+        if from_uri != from_path {
+            break;
+        }
+        left -= 1;
+        right -= 1;
+        if from_path == b'/' {
+            while last(uri, left) == Some(b'/') {
+                left -= 1;
+            }
+        }
+    }
+    let rest = uri.get(left..).unwrap_or_default();
+    left + rest.iter().position(|&byte| byte == b'/').unwrap_or(rest.len())
+}
+
+/// The byte before `end`.
+fn last(bytes: &[u8], end: usize) -> Option<u8> {
+    bytes.get(end.checked_sub(1)?).copied()
+}
+
+impl<'r> Environ<'r> {
+    /// Collects what httpd knows of the request.
+    pub fn collect(request: Request<'r>, mount: &Mount<'r>, effective: &Effective<'_>) -> Self {
+        let mut environ = Self { request, pairs: Vec::with_capacity(64) };
+        for (name, value) in request.subprocess_env().iter() {
+            let name = name.to_bytes();
+            // PATH is the server's own, and our keys are ours.
+            if name != b"PATH" && !name.starts_with(b"mod_wsgi.") {
+                environ.push(name, value.to_bytes());
+            }
+        }
+        environ.headers(effective.pass_authorization);
+        environ.server();
+        environ.client();
+        environ.target(mount);
+        environ.module(mount, effective);
+        environ
+    }
+
+    /// The pairs.
+    pub fn pairs(&self) -> &[(&'r [u8], &'r [u8])] {
+        &self.pairs
+    }
+
+    fn push(&mut self, name: &'r [u8], value: &'r [u8]) {
+        self.pairs.push((name, value));
+    }
+
+    fn push_text(&mut self, name: &'static [u8], value: Option<&'r CStr>) {
+        if let Some(value) = value {
+            self.push(name, value.to_bytes());
+        }
+    }
+
+    fn push_owned(&mut self, name: &'static [u8], value: &[u8]) {
+        self.push(name, self.request.pool().dup(value).to_bytes());
+    }
+
+    fn push_cow(&mut self, name: &'static [u8], value: &Cow<'r, [u8]>) {
+        match value {
+            Cow::Borrowed(value) => self.push(name, value),
+            Cow::Owned(value) => self.push_owned(name, value),
+        }
+    }
+
+    fn headers(&mut self, pass_authorization: bool) {
+        let mut name = Vec::with_capacity(64);
+        for (header, value) in self.request.headers_in().iter() {
+            let header = header.to_bytes();
+            name.clear();
+            // Names with `_` and others that would be taken for another header are dropped, and so is Proxy (httpoxy).
+            if !key(header, &mut name) {
+                continue;
+            }
+            let secret = header.eq_ignore_ascii_case(b"authorization")
+                || header.eq_ignore_ascii_case(b"proxy-authorization");
+            let passed = if header.eq_ignore_ascii_case(b"authorization") {
+                pass_authorization || self.request.passes_authorization()
+            } else {
+                self.request.passes_authorization()
+            };
+            if !secret || passed {
+                let name = self.request.pool().dup(&name).to_bytes();
+                self.push(name, value.to_bytes());
+            }
+        }
+    }
+
+    fn server(&mut self) {
+        let request = self.request;
+        let connection = request.connection();
+        self.push(b"SERVER_SOFTWARE", banner(request.pool()).to_bytes());
+        self.push_text(b"SERVER_NAME", request.server_name());
+        self.push_text(b"SERVER_ADDR", connection.local_ip());
+        self.push_owned(b"SERVER_PORT", request.server_port().to_string().as_bytes());
+        self.push_text(b"SERVER_ADMIN", request.server().admin());
+        self.push_text(b"SERVER_PROTOCOL", request.protocol());
+        self.push_text(b"DOCUMENT_ROOT", request.document_root());
+        self.push_text(b"CONTEXT_PREFIX", request.context_prefix());
+        self.push_text(b"CONTEXT_DOCUMENT_ROOT", request.context_document_root());
+        self.push_text(b"REQUEST_SCHEME", request.scheme());
+        if request.is_https() {
+            self.push(b"HTTPS", b"1");
+        }
+    }
+
+    fn client(&mut self) {
+        let request = self.request;
+        self.push_text(b"REMOTE_ADDR", request.client_ip());
+        if let Some(port) = request.connection().client_port() {
+            self.push_owned(b"REMOTE_PORT", port.to_string().as_bytes());
+        }
+        if let Some(user) = request.user() {
+            self.push(b"REMOTE_USER", user.to_bytes());
+        } else {
+            let mut ancestor = request.previous();
+            while let Some(earlier) = ancestor {
+                if let Some(user) = earlier.user() {
+                    self.push(b"REDIRECT_REMOTE_USER", user.to_bytes());
+                    break;
+                }
+                ancestor = earlier.previous();
+            }
+        }
+        self.push_text(b"AUTH_TYPE", request.auth_type());
+    }
+
+    fn target(&mut self, mount: &Mount<'r>) {
+        let request = self.request;
+        self.push_text(b"REQUEST_METHOD", request.method());
+        self.push(b"REQUEST_URI", request_uri(request));
+        self.push(b"QUERY_STRING", bytes(request.args()));
+        self.push_text(b"SCRIPT_FILENAME", request.filename());
+        self.push_cow(b"SCRIPT_NAME", &mount.script_name);
+        self.push_cow(b"PATH_INFO", &mount.path_info);
+        if let Some(previous) = request.previous() {
+            self.push_text(b"REDIRECT_URL", previous.uri());
+            self.push_text(b"REDIRECT_QUERY_STRING", previous.args());
+        }
+    }
+
+    fn module(&mut self, mount: &Mount<'r>, effective: &Effective<'_>) {
+        let connection: Connection<'r> = self.request.connection();
+        self.push_owned(b"mod_wsgi.process_group", &effective.process_group);
+        self.push_owned(b"mod_wsgi.application_group", &effective.application_group);
+        self.push_owned(b"mod_wsgi.callable_object", &effective.callable_object);
+        self.push_text(b"mod_wsgi.request_handler", self.request.handler());
+        self.push(b"mod_wsgi.handler_script", b"");
+        self.push_cow(b"mod_wsgi.script_name", &mount.script_name);
+        self.push_cow(b"mod_wsgi.path_info", &mount.path_info);
+        self.push(b"mod_wsgi.listener_host", bytes(connection.local_ip()));
+        if let Some(port) = connection.local_port() {
+            self.push_owned(b"mod_wsgi.listener_port", port.to_string().as_bytes());
+        }
+        self.push_owned(b"mod_wsgi.server_pid", std::process::id().to_string().as_bytes());
+        self.push_text(b"mod_wsgi.request_id", self.request.log_id());
+        self.push_text(b"mod_wsgi.connection_id", connection.log_id());
+    }
+}
+
+/// A string's bytes; none for a missing one.
+pub fn bytes(text: Option<&CStr>) -> &[u8] {
+    text.map_or(b"", CStr::to_bytes)
+}
+
+/// The target of the request line as the client sent it; of an absolute one the part from the path on.
+fn request_uri(request: Request<'_>) -> &[u8] {
+    target(bytes(request.request_line()))
+}
+
+fn target(line: &[u8]) -> &[u8] {
+    let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
+    let target = words.nth(1).unwrap_or_default();
+    if target.starts_with(b"/") {
+        return target;
+    }
+    let after_scheme =
+        target.windows(3).position(|it| it == b"://").map_or(target.len(), |at| at + 3);
+    let host_on = target.get(after_scheme..).unwrap_or_default();
+    match host_on.iter().position(|&byte| byte == b'/') {
+        Some(slash) => host_on.get(slash..).unwrap_or_default(),
+        // `OPTIONS *` and `CONNECT host:port`.
+        None => target,
+    }
+}
+
+/// What names of groups are made of, for one request.
+pub struct RequestFacts<'r> {
+    request: Request<'r>,
+    mount: Cow<'r, [u8]>,
+}
+
+impl<'r> RequestFacts<'r> {
+    /// The facts of a request.
+    pub fn new(request: Request<'r>, mount: &Mount<'r>) -> Self {
+        Self { request, mount: mount.script_name.clone() }
+    }
+}
+
+impl Facts for RequestFacts<'_> {
+    fn server_name(&self) -> &[u8] {
+        bytes(self.request.server().hostname())
+    }
+
+    fn port(&self) -> u16 {
+        self.request.server_port()
+    }
+
+    fn host(&self) -> &[u8] {
+        bytes(self.request.hostname())
+    }
+
+    fn script_name(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.mount)
+    }
+
+    fn variable(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {
+        use std::os::unix::ffi::{OsStrExt, OsStringExt};
+        let name_c = self.request.pool().dup(name);
+        let found = self.request.notes().get(name_c);
+        let found = found.or_else(|| self.request.subprocess_env().get(name_c));
+        match found {
+            Some(value) => Some(Cow::Borrowed(value.to_bytes())),
+            None => std::env::var_os(std::ffi::OsStr::from_bytes(name))
+                .map(|value| Cow::Owned(value.into_vec())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_uri_is_cut_where_path_info_begins() {
+        for (uri, path_info, script_name) in [
+            ("/app/x/y", "/x/y", "/app"),
+            ("/app//x//y", "/x/y", "/app"),
+            ("/x/y", "/x/y", ""),
+            ("//x", "/x", ""),
+            ("/app/", "/", "/app"),
+            ("/app", "", "/app"),
+        ] {
+            let end = path_info_start(uri.as_bytes(), path_info.as_bytes());
+            assert_eq!(&uri[..end], script_name, "{uri} {path_info}");
+        }
+    }
+
+    #[test]
+    fn the_target_is_taken_as_the_client_sent_it() {
+        assert_eq!(target(b"GET /a%20b?c=d HTTP/1.1"), b"/a%20b?c=d");
+        assert_eq!(target(b"GET http://host/a?b HTTP/1.1"), b"/a?b");
+        assert_eq!(target(b"OPTIONS * HTTP/1.1"), b"*");
+        assert_eq!(target(b"GET http://host HTTP/1.1"), b"http://host");
+        assert_eq!(target(b""), b"");
+    }
+}

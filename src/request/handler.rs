@@ -1,0 +1,146 @@
+//! The handler: is the request ours, may it be answered, and by whom.
+//!
+//! The checks and their order are those of mod_wsgi.
+
+use crate::config::{Effective, effective};
+use crate::daemon::{dispatch, runtime};
+use crate::embedded;
+use crate::httpd::request::{FileType, PathInfo};
+use crate::httpd::{Level, Request, Status, log};
+use crate::module::Wsgi;
+use crate::request::environ::{Environ, Mount, RequestFacts, bytes};
+use crate::request::translate;
+use std::borrow::Cow;
+
+/// The handler's name when a MIME type chose it.
+const MIME_HANDLER: &[u8] = b"application/x-httpd-wsgi";
+
+/// The hook.
+pub fn handle(request: Request<'_>) -> Status {
+    let handler = bytes(request.handler());
+    if handler != translate::HANDLER && handler != MIME_HANDLER {
+        return Status::DECLINED;
+    }
+    match check(request) {
+        Ok(()) => answer(request),
+        Err(status) => status,
+    }
+}
+
+fn refuse(request: Request<'_>, status: Status, text: &str) -> Result<(), Status> {
+    let filename = String::from_utf8_lossy(bytes(request.filename()));
+    log::write(request, Level::ERROR, format_args!("{text}: '{filename}'"));
+    Err(status)
+}
+
+/// What must hold before an application is asked at all.
+fn check(request: Request<'_>) -> Result<(), Status> {
+    if !translate::is_aliased(request) && !request.may_execute() {
+        let text = "WRS2001: Options ExecCGI is off, so a script is only run where WSGIScriptAlias says so";
+        return refuse(request, Status::FORBIDDEN, text);
+    }
+    match request.file_type() {
+        FileType::File | FileType::Other => {}
+        FileType::Missing => {
+            return refuse(request, Status::NOT_FOUND, "WRS2002: there is no such script");
+        }
+        FileType::Directory => {
+            return refuse(request, Status::FORBIDDEN, "WRS2003: a directory is not a script");
+        }
+    }
+    if request.path_info_use() == PathInfo::Reject && !bytes(request.path_info()).is_empty() {
+        let text = "WRS2004: AcceptPathInfo Off allows nothing behind the name of a script";
+        return refuse(request, Status::NOT_FOUND, text);
+    }
+    check_body(request)
+}
+
+fn check_body(request: Request<'_>) -> Result<(), Status> {
+    let headers = request.headers_in();
+    if let Some(coding) = headers.get(c"Transfer-Encoding") {
+        if !coding.to_bytes().eq_ignore_ascii_case(b"chunked") {
+            let coding = String::from_utf8_lossy(coding.to_bytes()).into_owned();
+            let text =
+                format!("WRS2005: a request body in Transfer-Encoding '{coding}' cannot be read");
+            return refuse(request, Status::NOT_IMPLEMENTED, &text);
+        }
+        return Ok(());
+    }
+    let Some(length) = headers.get(c"Content-Length") else { return Ok(()) };
+    let Ok(length) = wsgi::content_length::parse(length.to_bytes()) else {
+        return refuse(request, Status::BAD_REQUEST, "WRS2006: Content-Length is not a number");
+    };
+    let limit = request.body_limit();
+    if limit > 0 && length > limit {
+        let text = format!(
+            "WRS2007: the request body of {length} bytes is larger than LimitRequestBody ({limit})"
+        );
+        return refuse(request, Status::CONTENT_TOO_LARGE, &text);
+    }
+    Ok(())
+}
+
+fn answer(request: Request<'_>) -> Status {
+    let config = request.server_config::<Wsgi>();
+    let directory = request.directory_config::<Wsgi>();
+    let alias = translate::options(request, config);
+    let mount = Mount::of(request);
+    let facts = RequestFacts::new(request, &mount);
+    let mut effective = effective(directory, config, alias, &facts);
+    if !effective.application_group_configured
+        && translate::is_aliased(request)
+        && embedded::runs_in_main_interpreter(&effective.process_group)
+    {
+        effective.application_group = Cow::Borrowed(b"");
+    }
+    let environ = Environ::collect(request, &mount, &effective);
+    if effective.process_group.is_empty() {
+        if !config.globals.embedded_allowed() {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS2008: WSGIRestrictEmbedded is On and the request has no process group: \
+                     set WSGIProcessGroup, or process-group of its WSGIScriptAlias"
+                ),
+            );
+            return Status::INTERNAL_SERVER_ERROR;
+        }
+        return embedded::answer(request, &effective, &environ);
+    }
+    in_daemon(request, &effective, &environ)
+}
+
+fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<'_>) -> Status {
+    let name = String::from_utf8_lossy(&effective.process_group);
+    let runtime = runtime::current();
+    let Some(group) = runtime.as_ref().and_then(|runtime| runtime.find(&effective.process_group))
+    else {
+        log::write(
+            request,
+            Level::ERROR,
+            format_args!(
+                "WRS3009: there is no process group '{name}' that was started: is there a WSGIDaemonProcess '{name}', \
+                 and did the error log say at the start of httpd why it does not work?"
+            ),
+        );
+        return Status::INTERNAL_SERVER_ERROR;
+    };
+    let server = request.server();
+    let accessible = match &group.owner {
+        None => true,
+        Some(owner) => server.is_virtual() && bytes(server.hostname()) == owner.as_slice(),
+    };
+    if !accessible {
+        log::write(
+            request,
+            Level::ERROR,
+            format_args!(
+                "WRS3010: process group '{name}' belongs to another virtual host; \
+                 define it outside of <VirtualHost> to use it everywhere"
+            ),
+        );
+        return Status::INTERNAL_SERVER_ERROR;
+    }
+    dispatch::dispatch(request, group, effective, environ)
+}

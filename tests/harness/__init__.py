@@ -1,0 +1,28 @@
+"""Starts real httpd servers for the tests, speaks HTTP with them and reads their error logs."""
+
+from . import processes
+from .client import Client, Connection, Response, Truncated, read_response
+from .error_log import TRACEBACK, ErrorLog
+from .httpd import Httpd, StartFailed
+from .machine import machine
+from .mode import MODES, Mode
+from .rendezvous import Rendezvous
+from .wait import wait_until
+
+__all__ = [
+    "MODES",
+    "TRACEBACK",
+    "Client",
+    "Connection",
+    "ErrorLog",
+    "Httpd",
+    "Mode",
+    "Rendezvous",
+    "Response",
+    "StartFailed",
+    "Truncated",
+    "machine",
+    "processes",
+    "read_response",
+    "wait_until",
+]

@@ -1,0 +1,105 @@
+"""What /proc says about the processes of a server."""
+
+import os
+import re
+from pathlib import Path
+
+
+def status(pid):
+    """The fields of /proc/PID/status, empty when there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def identity(pid):
+    """The process and its start time: a pid that is used again is another process."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else (pid, int(fields[19]))
+
+
+def alive(identities):
+    """Those of the processes which still live."""
+    return [known for known in identities if known and identity(known[0]) == known]
+
+
+def families():
+    """The living children of each process, zombies left out."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and identity(int(entry)):
+            found.setdefault(int(status(entry).get("PPid", 0)), []).append(int(entry))
+    return found
+
+
+def children(pid):
+    """The pids of the children of a process."""
+    return families().get(pid, [])
+
+
+def descendants(pid):
+    """Children, their children and so on."""
+    parents = families()
+    found, todo = [], [pid]
+    while todo:
+        mine = parents.get(todo.pop(), [])
+        found += mine
+        todo += mine
+    return found
+
+
+def command_line(pid):
+    """The arguments of a process as `ps` shows them."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+
+
+def open_files(pid):
+    """Descriptor number and what it is, for each open file of a process."""
+    found = {}
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def listening_inodes(port):
+    """The socket inodes which listen on a TCP port."""
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = Path(table).read_text().splitlines()[1:]
+        except FileNotFoundError:
+            continue
+        for row in rows:
+            fields = row.split()
+            if fields[3] == "0A" and int(fields[1].rpartition(":")[2], 16) == port:
+                found.add(int(fields[9]))
+    return found
+
+
+def memory(pid, field="VmRSS"):
+    """A field of the memory of a process in KiB; `VmHWM` is the peak of `VmRSS`."""
+    return int(status(pid)[field].split()[0])
+
+
+def forget_peak(pid):
+    """Let `VmHWM` begin anew; false where the kernel does not permit it."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
+
+
+def libraries(pid):
+    """The shared objects which a process has mapped."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return set(re.findall(r"(/\S+\.so[.\d]*)$", maps, re.MULTILINE))
