@@ -202,6 +202,9 @@ impl<'r> Relay<'r> {
                 },
                 Event::Stderr(line) => log::write_bytes(self.request, Level::ERROR, line),
                 Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => attempt.pulled = true,
+                Event::Other { kind: Kind::Other(wire::LOG), content: [level, line @ ..] } => {
+                    log::write_bytes(self.request, Level::from_number(*level), line);
+                }
                 Event::Other { .. } => {}
                 Event::End { app_status, protocol_status } => {
                     return Ok(Some(self.ended(attempt, app_status, protocol_status)));

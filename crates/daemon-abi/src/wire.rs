@@ -16,7 +16,7 @@ pub const CALLABLE_OBJECT: &[u8] = b"mod_wsgi.callable_object";
 pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 
 /// `1`: the front knows [`CONTINUE`], sends no more of the body than came with the parameters until it
-/// gets one, and understands an application status as the HTTP status of a failure.
+/// gets one, knows [`LOG`], and understands an application status as the HTTP status of a failure.
 pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
 
 /// The record type by which a worker asks for the rest of the request body. It has no content.
@@ -24,6 +24,10 @@ pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
 /// Until then the front keeps what it sent, so a request that was refused with `FCGI_OVERLOADED` can go
 /// to another worker; and a body that the application never reads is never sent.
 pub const CONTINUE: u8 = 64;
+
+/// The record type by which a worker sends a line for the log with its level: one byte, httpd's number, and the line.
+/// A front that did not ask for [`PULL_BODY`] gets errors on `FCGI_STDERR`.
+pub const LOG: u8 = 65;
 
 /// The most bytes of a body that the front sends along with the parameters.
 pub const EAGER_BODY: usize = 16 * 1024;

@@ -101,6 +101,12 @@ def describe(exception):
 def shut_down():
     """What Python does before it ends, short of ending: the exceptions that were raised."""
     raised = []
+    # Before 3.13 `threading` waits for the thread that imported it, even if that is not this one. It serves
+    # requests and does not end before the process does.
+    main = threading.main_thread()
+    lock = getattr(main, "_tstate_lock", None)
+    if lock is not None and main.ident != threading.get_ident():
+        threading._shutdown_locks.discard(lock)
     for step in (threading._shutdown, atexit._run_exitfuncs, _flush):
         try:
             step()

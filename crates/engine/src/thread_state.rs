@@ -32,6 +32,9 @@ unsafe impl Sync for Home {}
 struct Entry {
     serial: u64,
     state: *mut ffi::PyThreadState,
+    /// The state with which the interpreter was made. It stays when its thread ends: an interpreter without any state
+    /// cannot be entered again (CPython 3.11 ends the process).
+    anchor: bool,
     /// References to drop when the GIL is next taken with this state, and how many bytes they hold.
     deferred: Vec<*mut ffi::PyObject>,
     deferred_bytes: usize,
@@ -62,7 +65,7 @@ pub(crate) fn adopt(_py: Gil<'_>, home: Home, first: bool) {
     TABLE.with_borrow_mut(|table| {
         table.first |= first;
         table.entries.retain(|entry| entry.serial != home.serial);
-        table.entries.push(Entry::new(home.serial, state));
+        table.entries.push(Entry { anchor: true, ..Entry::new(home.serial, state) });
     });
     if first {
         NUMBER.set(Some(0));
@@ -130,7 +133,7 @@ pub(crate) fn stopped() {
 
 impl Entry {
     fn new(serial: u64, state: *mut ffi::PyThreadState) -> Self {
-        Self { serial, state, deferred: Vec::new(), deferred_bytes: 0 }
+        Self { serial, state, anchor: false, deferred: Vec::new(), deferred_bytes: 0 }
     }
 }
 
@@ -159,7 +162,9 @@ impl Drop for Table {
             return;
         }
         while let Some(entry) = self.entries.pop() {
-            entry.clear();
+            if !entry.anchor {
+                entry.clear();
+            }
         }
     }
 }

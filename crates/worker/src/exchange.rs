@@ -243,12 +243,22 @@ impl Exchange for WorkerExchange<'_> {
         Ok(())
     }
 
-    fn log(&mut self, _level: Level, line: &[u8]) {
-        if self.gone || self.ended || self.pending.len() > MOST_PENDING {
-            crate::log::write(Level::Error, line);
+    fn log(&mut self, level: Level, line: &[u8]) {
+        let known = self.pull || level <= Level::Error;
+        if !known || self.gone || self.ended || self.pending.len() > MOST_PENDING {
+            crate::log::write(level, line);
             return;
         }
-        record::stream(&mut self.pending, Kind::Stderr, self.id, line);
+        if self.pull {
+            let line = line.get(..MAX_CONTENT - 1).unwrap_or(line);
+            let length = u16::try_from(line.len() + 1).unwrap_or(u16::MAX);
+            let header = record::head(Kind::Other(wire::LOG), self.id, length);
+            self.pending.extend_from_slice(&header);
+            self.pending.push(level as u8);
+            self.pending.extend_from_slice(line);
+        } else {
+            record::stream(&mut self.pending, Kind::Stderr, self.id, line);
+        }
         self.push_pending();
     }
 }
