@@ -78,6 +78,12 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         c"On to load a script again when it has changed, or Off",
     ),
     one(
+        c"WSGIChunkedRequest",
+        Context::FILE_INFO,
+        chunked_request,
+        c"On to take request bodies in chunks, which is the default, or Off",
+    ),
+    one(
         c"WSGIRestrictEmbedded",
         Context::SERVER,
         restrict_embedded,
@@ -274,6 +280,11 @@ fn pass_authorization(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr
 
 fn script_reloading(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     settings(command, scope).script_reloading = Some(flag("WSGIScriptReloading", word)?);
+    Ok(())
+}
+
+fn chunked_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    settings(command, scope).chunked_request = Some(flag("WSGIChunkedRequest", word)?);
     Ok(())
 }
 

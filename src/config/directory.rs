@@ -14,6 +14,8 @@ pub struct DirectoryConfig {
     pub pass_authorization: Option<bool>,
     /// `WSGIScriptReloading`.
     pub script_reloading: Option<bool>,
+    /// `WSGIChunkedRequest`.
+    pub chunked_request: Option<bool>,
 }
 
 impl DirectoryConfig {
@@ -30,6 +32,7 @@ impl DirectoryConfig {
             callable_object: name(&over.callable_object, &self.callable_object),
             pass_authorization: over.pass_authorization.or(self.pass_authorization),
             script_reloading: over.script_reloading.or(self.script_reloading),
+            chunked_request: over.chunked_request.or(self.chunked_request),
         }
     }
 }

@@ -27,6 +27,8 @@ pub struct Effective<'a> {
     pub pass_authorization: bool,
     /// Whether a changed script is loaded again.
     pub script_reloading: bool,
+    /// Whether a request body may come in chunks, without a length.
+    pub chunked_request: bool,
 }
 
 /// Puts together what holds for a request. `alias` are the options of the alias that routed it, if
@@ -67,6 +69,7 @@ pub fn effective<'a>(
             .or(requests.pass_authorization)
             .unwrap_or(false),
         script_reloading: directory.script_reloading.or(requests.script_reloading).unwrap_or(true),
+        chunked_request: directory.chunked_request.or(requests.chunked_request).unwrap_or(true),
     }
 }
 

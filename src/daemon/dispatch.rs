@@ -91,6 +91,7 @@ fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
     params.push(wire::PULL_BODY, b"1");
+    params.push(wire::QUEUE_START, wire::now().as_bytes());
     params.finish();
     head
 }

@@ -281,10 +281,11 @@ impl<'r> Relay<'r> {
     /// Moves a piece of the body on; waits only when neither side can go on, and for both.
     fn feed(&mut self, attempt: &mut Attempt<'_>) -> Result<(), Ended> {
         if attempt.outgoing.is_empty() && !self.body_read {
-            // An HTTP/2 stream has no socket to wait for: look for the worker's answer, then wait in httpd.
+            // An HTTP/2 stream has no socket to wait for, and httpd sends 100 Continue only when it may wait: look for
+            // the worker's answer, then wait in httpd.
             let client = self.request.connection().socket();
             let mut how = Blocking::Now;
-            if client.is_none() {
+            if client.is_none() || self.request.expects_continue() {
                 if self.receive(attempt, false)? {
                     return Ok(());
                 }

@@ -100,6 +100,18 @@ fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
     applications.into_iter().filter(|(_, count)| *count == 1).map(|(group, _)| group).collect()
 }
 
+/// The Python that `WSGIPythonHome` names, and its engine.
+fn ask(main: Server<'_>) -> Result<(Interpreter, PathBuf), String> {
+    let httpd = server::identity(main);
+    let identity = Identity::new(httpd.uid, httpd.gid, None).map_err(|error| error.to_string())?;
+    let home = main.config::<Wsgi>().globals.python_home.as_deref();
+    python::find(home)
+        .and_then(|path| python::ask(&path, &identity))
+        .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
+        .map_err(|error| error.to_string())
+}
+
+/// What to load for embedded mode.
 fn find(main: Server<'_>) -> Result<Embedded, String> {
     if let Some(other) = library::python_in_process() {
         return Err(format!(
@@ -108,13 +120,7 @@ fn find(main: Server<'_>) -> Result<Embedded, String> {
             other.display()
         ));
     }
-    let httpd = server::identity(main);
-    let identity = Identity::new(httpd.uid, httpd.gid, None).map_err(|error| error.to_string())?;
-    let home = main.config::<Wsgi>().globals.python_home.as_deref();
-    let (python, engine) = python::find(home)
-        .and_then(|path| python::ask(&path, &identity))
-        .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
-        .map_err(|error| error.to_string())?;
+    let (python, engine) = ask(main)?;
     let Some(libpython) = python.libpython.clone() else {
         return Err(format!(
             "Python {0} at '{1}' has no shared library, which embedded mode needs: install it (on Debian the package \
@@ -128,17 +134,26 @@ fn find(main: Server<'_>) -> Result<Embedded, String> {
 
 /// Tests the configuration: can what is embedded work?
 pub fn check(main: Server<'_>) -> Status {
-    if server::is_config_test() && is_certain(main) {
-        if let Err(why) = find(main) {
-            log::write(
-                main,
-                Level::ERROR.at_startup(),
-                format_args!("WRS2012: applications are to run in httpd, which cannot work: {why}"),
-            );
-            return Status::INTERNAL_SERVER_ERROR;
+    if !server::is_config_test() {
+        return Status::OK;
+    }
+    let home = main.config::<Wsgi>().globals.python_home.as_deref();
+    let refused = if is_certain(main) {
+        find(main).err().map(|why| {
+            format!("WRS2012: applications are to run in httpd, which cannot work: {why}")
+        })
+    } else if home.is_some() {
+        ask(main).err().map(|why| format!("WRS2014: WSGIPythonHome cannot be used: {why}"))
+    } else {
+        None
+    };
+    match refused {
+        None => Status::OK,
+        Some(text) => {
+            log::write(main, Level::ERROR.at_startup(), format_args!("{text}"));
+            Status::INTERNAL_SERVER_ERROR
         }
     }
-    Status::OK
 }
 
 /// Makes the plan of this generation.

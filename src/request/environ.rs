@@ -202,6 +202,10 @@ impl<'r> Environ<'r> {
             self.push_owned(b"mod_wsgi.listener_port", port.to_string().as_bytes());
         }
         self.push_owned(b"mod_wsgi.server_pid", std::process::id().to_string().as_bytes());
+        // Microseconds; the engine makes them the times that mod_wsgi documents.
+        self.push_owned(b"mod_wsgi.x-request_start_us", self.request.time().to_string().as_bytes());
+        self.push(b"mod_wsgi.x-queue_start_us", b"0");
+        self.push(b"mod_wsgi.x-daemon_start_us", b"0");
         self.push_text(b"mod_wsgi.request_id", self.request.log_id());
         self.push_text(b"mod_wsgi.connection_id", connection.log_id());
     }

@@ -22,7 +22,7 @@ pub fn handle(request: Request<'_>) -> Status {
         return Status::DECLINED;
     }
     match check(request) {
-        Ok(()) => answer(request),
+        Ok(()) => answer(request).unwrap_or_else(|status| status),
         Err(status) => status,
     }
 }
@@ -52,10 +52,11 @@ fn check(request: Request<'_>) -> Result<(), Status> {
         let text = "WRS2004: AcceptPathInfo Off allows nothing behind the name of a script";
         return refuse(request, Status::NOT_FOUND, text);
     }
-    check_body(request)
+    Ok(())
 }
 
-fn check_body(request: Request<'_>) -> Result<(), Status> {
+/// Whether the request body can be read.
+fn check_body(request: Request<'_>, chunked: bool) -> Result<(), Status> {
     let headers = request.headers_in();
     if let Some(coding) = headers.get(c"Transfer-Encoding") {
         if !coding.to_bytes().eq_ignore_ascii_case(b"chunked") {
@@ -63,6 +64,10 @@ fn check_body(request: Request<'_>) -> Result<(), Status> {
             let text =
                 format!("WRS2005: a request body in Transfer-Encoding '{coding}' cannot be read");
             return refuse(request, Status::NOT_IMPLEMENTED, &text);
+        }
+        if !chunked {
+            let text = "WRS2013: WSGIChunkedRequest Off takes no request body without Content-Length";
+            return refuse(request, Status::LENGTH_REQUIRED, text);
         }
         return Ok(());
     }
@@ -80,7 +85,7 @@ fn check_body(request: Request<'_>) -> Result<(), Status> {
     Ok(())
 }
 
-fn answer(request: Request<'_>) -> Status {
+fn answer(request: Request<'_>) -> Result<Status, Status> {
     let config = request.server_config::<Wsgi>();
     let directory = request.directory_config::<Wsgi>();
     let alias = translate::options(request, config);
@@ -93,6 +98,7 @@ fn answer(request: Request<'_>) -> Status {
     {
         effective.application_group = Cow::Borrowed(b"");
     }
+    check_body(request, effective.chunked_request)?;
     let environ = Environ::collect(request, &mount, &effective);
     if effective.process_group.is_empty() {
         if !config.globals.embedded_allowed() {
@@ -104,11 +110,11 @@ fn answer(request: Request<'_>) -> Status {
                      set WSGIProcessGroup, or process-group of its WSGIScriptAlias"
                 ),
             );
-            return Status::INTERNAL_SERVER_ERROR;
+            return Err(Status::INTERNAL_SERVER_ERROR);
         }
-        return embedded::answer(request, &effective, &environ);
+        return Ok(embedded::answer(request, &effective, &environ));
     }
-    in_daemon(request, &effective, &environ)
+    Ok(in_daemon(request, &effective, &environ))
 }
 
 fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<'_>) -> Status {

@@ -19,6 +19,19 @@ pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 /// gets one, knows [`LOG`], and understands an application status as the HTTP status of a failure.
 pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
 
+/// When the request was given to the group, in microseconds since 1970.
+pub const QUEUE_START: &[u8] = b"mod_wsgi.x-queue_start_us";
+
+/// When the worker took the request, in microseconds since 1970.
+pub const DAEMON_START: &[u8] = b"mod_wsgi.x-daemon_start_us";
+
+/// Now, in microseconds since 1970, as text.
+pub fn now() -> String {
+    use std::time::{SystemTime, UNIX_EPOCH};
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_micros().to_string()
+}
+
 /// The record type by which a worker asks for the rest of the request body. It has no content.
 ///
 /// Until then the front keeps what it sent, so a request that was refused with `FCGI_OVERLOADED` can go

@@ -42,7 +42,7 @@ pub(crate) fn serve(
     call: &Call<'_>,
     exchange: &mut dyn Exchange,
 ) -> Outcome {
-    let head_only = call.environ.iter().any(|pair| *pair == (b"REQUEST_METHOD", b"HEAD"));
+    let head_only = call.environ.contains(&(b"REQUEST_METHOD", b"HEAD"));
     // SAFETY: `Finish` ends the request before this function returns the exchange to its owner.
     let request = unsafe { Request::new(exchange, head_only) };
     let _finish = Finish(&request);

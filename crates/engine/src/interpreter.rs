@@ -113,21 +113,15 @@ impl Interpreter {
         };
         match self.shut_down.get(py).call([]) {
             Ok(raised) => {
-                let mut at = 0;
-                // SAFETY: the GIL is held; a list that nobody else has; items are made our own.
-                while let Ok(exception) =
-                    unsafe { Owned::borrowed(py, ffi::PyList_GetItem(raised.as_ptr(), at)) }
-                {
-                    // SAFETY: the GIL is held; a live exception, whose class is looked up.
+                // SAFETY: the GIL is held; a live object, which is the list that `shut_down` made.
+                for at in 0..unsafe { ffi::PyList_Size(raised.as_ptr()) } {
+                    // SAFETY: as above; the item is made our own, and is an exception.
                     unsafe {
-                        let class = ffi::PyExceptionInstance_Class(exception.as_ptr());
-                        ffi::PyErr_SetObject(class, exception.as_ptr());
+                        let item = ffi::PyList_GetItem(raised.as_ptr(), at);
+                        ffi::PyErr_SetObject(ffi::PyExceptionInstance_Class(item), item);
                     }
                     self.report(py, &incident, log);
-                    at += 1;
                 }
-                // The end of the list is an IndexError.
-                py.clear();
             }
             Err(_) => self.report(py, &incident, log),
         }

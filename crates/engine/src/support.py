@@ -107,12 +107,26 @@ def shut_down():
     lock = getattr(main, "_tstate_lock", None)
     if lock is not None and main.ident != threading.get_ident():
         threading._shutdown_locks.discard(lock)
-    for step in (threading._shutdown, atexit._run_exitfuncs, _flush):
+    for step in (_end_threads, atexit._run_exitfuncs, _flush):
         try:
             step()
         except BaseException as exception:
             raised.append(exception)
     return raised
+
+
+def _end_threads():
+    """Waits for threads that are not daemons, like Python before it ends.
+
+    Up to 3.12 the first thread of an interpreter is waited for too, unless it is this one; but that is a
+    thread of the server, which does not end.
+    """
+    main = threading.main_thread()
+    lock = getattr(main, "_tstate_lock", None)
+    if lock is not None and main.ident != threading.get_ident():
+        with threading._shutdown_locks_lock:
+            threading._shutdown_locks.discard(lock)
+    threading._shutdown()
 
 
 def _flush():

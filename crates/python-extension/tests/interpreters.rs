@@ -1,5 +1,7 @@
 //! Scripts, their reloading, and the interpreters of application groups.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 mod harness;
 
 use std::path::Path;
@@ -94,7 +96,10 @@ fn a_script_without_the_callable_is_not_found() {
     let request = Request { callable: "other", ..Request::default() };
     let answer = call(&script(&answering("b'x'")), &request).unwrap();
     assert!(answer.outcome == Outcome::NotFound as i32, "{answer:#?}");
-    assert!(answer.has_line("WRS4004") && answer.has_line("has no callable 'other'"), "{answer:#?}");
+    assert!(
+        answer.has_line("WRS4004") && answer.has_line("has no callable 'other'"),
+        "{answer:#?}"
+    );
 }
 
 #[test]
@@ -107,8 +112,7 @@ fn a_script_may_ask_to_be_loaded_again() {
          def reload_required(path):\n    assert path == __file__\n    return builtins.loads < 3\n{}",
         answering("str(builtins.loads).encode()")
     ));
-    let bodies: Vec<_> =
-        (0..4).map(|_| call(&path, &Request::default()).unwrap().body()).collect();
+    let bodies: Vec<_> = (0..4).map(|_| call(&path, &Request::default()).unwrap().body()).collect();
     assert_eq!(bodies, ["2", "3", "3", "3"]);
 }
 
@@ -130,7 +134,10 @@ fn each_application_group_has_an_interpreter_of_its_own() {
         assert!(answer.is_clean(), "{answer:#?}");
         assert_eq!(answer.body(), body);
     }
-    assert_eq!((in_group(&other, "a").body(), in_group(&other, "b").body()), ("2".into(), "2".into()));
+    assert_eq!(
+        (in_group(&other, "a").body(), in_group(&other, "b").body()),
+        ("2".into(), "2".into())
+    );
 }
 
 #[test]
@@ -163,7 +170,10 @@ fn exceptions_and_streams_work_in_every_interpreter() {
         let answer = in_group(&path, group);
         assert_eq!(answer.outcome, Outcome::Failed as i32);
         assert_eq!(answer.problems()[0], "printed");
-        assert!(answer.problems()[1].ends_with(&format!("(application group '{group}'): ValueError: x")));
+        assert!(
+            answer.problems()[1]
+                .ends_with(&format!("(application group '{group}'): ValueError: x"))
+        );
     }
 }
 
@@ -207,8 +217,8 @@ fn many_threads_come_and_go_in_many_interpreters() {
                 std::thread::spawn(move || {
                     let group = ["", "many1", "many2"][number % 3];
                     for _ in 0..50 {
-                        let request =
-                            Request { application_group: group, ..Request::default() }.body(&["body"]);
+                        let request = Request { application_group: group, ..Request::default() }
+                            .body(&["body"]);
                         assert_eq!(call(&path, &request).unwrap().body(), "abodyb");
                         let request = request.with("QUERY_STRING", b"list");
                         assert_eq!(call(&path, &request).unwrap().body().len(), 100_000);
@@ -231,4 +241,23 @@ fn directories_of_the_python_path_come_first() {
     let body = call(&path, &Request::default()).unwrap().body();
     assert_eq!(Path::new(&body), harness::scratch().join("path"));
     assert!(!server_log_lines().iter().any(|line| line.contains("WRS4015")));
+}
+
+#[test]
+fn the_environment_of_the_executable_is_used() {
+    let Some(executable) = std::env::var_os("MOD_WSGI_TEST_EXECUTABLE") else {
+        println!("skipped: MOD_WSGI_TEST_EXECUTABLE names no <environment>/bin/python");
+        return;
+    };
+    if harness::engine().is_none() {
+        return;
+    }
+    let path = script(&answering("__import__('sys').prefix.encode()"));
+    for group in ["", "environment"] {
+        let prefix = in_group(&path, group).body();
+        assert_eq!(
+            Some(Path::new(&prefix)),
+            Path::new(&executable).parent().and_then(Path::parent)
+        );
+    }
 }

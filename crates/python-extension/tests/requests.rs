@@ -1,5 +1,7 @@
 //! What applications see of a request: environ, input, log streams. PEP 3333, "environ Variables".
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 mod harness;
 
 use std::time::Duration;
@@ -58,9 +60,12 @@ fn values_are_latin_1_and_paths_are_in_the_encoding_of_the_file_system() {
 
 #[test]
 fn https_decides_the_scheme_and_is_not_shown() {
-    for (value, scheme) in [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("", "http")] {
+    for (value, scheme) in
+        [("on", "https"), ("ON", "https"), ("1", "https"), ("off", "http"), ("", "http")]
+    {
         let request = Request::default().with("HTTPS", value.as_bytes());
-        let body = format!("assert environ['wsgi.url_scheme'] == '{scheme}' and 'HTTPS' not in environ");
+        let body =
+            format!("assert environ['wsgi.url_scheme'] == '{scheme}' and 'HTTPS' not in environ");
         assert_in(&body, &request);
     }
 }
@@ -90,7 +95,10 @@ fn many_names_that_a_client_made_up_are_all_there() {
 #[test]
 fn input_is_read_whole_or_in_parts() {
     let request = Request::default().body(&["ab", "cdef", "ghi"]);
-    assert_in("assert input.read() == b'abcdefghi' and input.read() == b'' == input.read(5)", &request);
+    assert_in(
+        "assert input.read() == b'abcdefghi' and input.read() == b'' == input.read(5)",
+        &request,
+    );
     assert_in("assert input.read(-1) == b'abcdefghi'", &request);
     assert_in("assert input.read(None) == b'abcdefghi'", &request);
     assert_in(
@@ -116,7 +124,10 @@ fn input_is_read_by_lines() {
     );
     assert_in("assert list(input) == [b'one\\n', b'two\\n', b'\\n', b'three']", &request);
     assert_in("assert input.readlines() == [b'one\\n', b'two\\n', b'\\n', b'three']", &request);
-    assert_in("assert input.readlines(4) == [b'one\\n', b'two\\n']\nassert input.readlines(0) == [b'\\n', b'three']", &request);
+    assert_in(
+        "assert input.readlines(4) == [b'one\\n', b'two\\n']\nassert input.readlines(0) == [b'\\n', b'three']",
+        &request,
+    );
     assert_in("assert next(input) == b'one\\n' and input.close() is None", &request);
 }
 
@@ -132,7 +143,9 @@ fn input_takes_numbers_only() {
 
 #[test]
 fn a_body_that_breaks_off_raises_and_goes_on_raising() {
-    for (error, text) in [(-1, "Connection was terminated"), (-2, "sent nothing for too long"), (-3, "error log")] {
+    for (error, text) in
+        [(-1, "Connection was terminated"), (-2, "sent nothing for too long"), (-3, "error log")]
+    {
         let request = Request { end_of_body: error, ..Request::default() }.body(&["ab"]);
         let body = format!(
             "texts = []\nfor call in (input.read, input.readline, lambda: input.read(1)):\n    \
@@ -217,10 +230,7 @@ fn what_is_printed_in_a_request_is_logged_with_it_and_else_with_the_server() {
          assert sys.argv == ['mod_wsgi']",
     );
     let Some(answer) = serve(&source) else { return };
-    assert_eq!(
-        answer.problems(),
-        ["to stdout", "to stderr", "bytes", "WARNING:root:from logging"],
-    );
+    assert_eq!(answer.problems(), ["to stdout", "to stderr", "bytes", "WARNING:root:from logging"],);
     assert!(server_log_lines().iter().any(|line| line == "from a thread of its own"));
 }
 

@@ -1,5 +1,7 @@
 //! What applications may answer, and what becomes of it. PEP 3333, "The Application/Framework Side".
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 mod harness;
 
 use engine_abi::Outcome;

@@ -1,5 +1,7 @@
 //! The end of Python in a process. One test, because it happens once.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 mod harness;
 
 use std::time::{Duration, Instant};

@@ -113,8 +113,10 @@ impl Connection {
         let params = wire.responder.take_params();
         let mut exchange =
             WorkerExchange::new(&self.socket, wire, request.id, worker.socket_timeout);
+        let now = wire::now();
         let next = match Environ::parse(&params) {
-            Ok(environ) => {
+            Ok(mut environ) => {
+                environ.pairs.push((wire::DAEMON_START, now.as_bytes()));
                 exchange.pull_body(environ.pull_body);
                 let outcome = worker.call(&environ.call(), &mut exchange);
                 finish(&mut exchange, outcome, environ.pull_body)
@@ -178,9 +180,7 @@ impl<'a> Environ<'a> {
                 wire::PULL_BODY => environ.pull_body = value == b"1",
                 _ => {}
             }
-            if !name.starts_with(wire::PRIVATE_PREFIX) {
-                environ.pairs.push((name, value));
-            }
+            environ.pairs.push((name, value));
         }
         Ok(environ)
     }

@@ -2,7 +2,7 @@
 //!
 //! `MOD_WSGI_LIBPYTHON` names a libpython and `MOD_WSGI_ENGINE` the engine of its ABI. Python starts once,
 //! on a thread that lives as long as the process; tests call it from their own threads.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, c_int, c_void};
