@@ -94,7 +94,7 @@ lint: packages ## Check formatting, clippy and the documentation of the code.
 	echo "== cargo clippy"
 	cargo clippy --workspace --all-targets --quiet -- -D warnings || $(call fail,"clippy has complaints; they are above.")
 	echo "== cargo doc"
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet ||
+	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --quiet ||
 		$(call fail,"The documentation has faults; they are above.")
 
 .PHONY: install

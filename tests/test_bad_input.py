@@ -26,6 +26,9 @@ IDENTIFIED = r"\b(WRS|WSGI)\d{4}\b"
 @pytest.fixture(scope="module")
 def server(mode):
     with Httpd(mode.serve() + CONFIG) as httpd:
+        # What can be known at the start is told there.
+        httpd.error_log.allow("/there/is/no/such/script.wsgi", "no-such-group")
+        httpd.error_log.check()
         yield httpd
 
 

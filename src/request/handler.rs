@@ -66,7 +66,8 @@ fn check_body(request: Request<'_>, chunked: bool) -> Result<(), Status> {
             return refuse(request, Status::NOT_IMPLEMENTED, &text);
         }
         if !chunked {
-            let text = "WRS2013: WSGIChunkedRequest Off takes no request body without Content-Length";
+            let text =
+                "WRS2013: WSGIChunkedRequest Off takes no request body without Content-Length";
             return refuse(request, Status::LENGTH_REQUIRED, text);
         }
         return Ok(());

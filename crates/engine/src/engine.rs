@@ -145,9 +145,7 @@ impl Engine {
         drop(calls);
         let named: Vec<_> = lock(&self.named).values().cloned().collect();
         for interpreter in named.iter().filter_map(|named| lock(&named.0).clone()) {
-            if interpreter.is_alive() {
-                interpreter.shut_down(&self.startup.log);
-            }
+            interpreter.shut_down(&self.startup.log);
         }
         self.main.shut_down(&self.startup.log);
         thread_state::stopped();
@@ -160,8 +158,7 @@ impl Engine {
     }
 
     /// [`fork`](fork::fork) for a caller on the thread of [`open`] that does not hold the GIL: it is taken, and
-    /// given back on both sides. Only the main interpreter and its scripts live on in the child; those of
-    /// application groups are made anew when they are asked for.
+    /// given back on both sides.
     ///
     /// # Errors
     /// What `fork` says.
@@ -185,7 +182,7 @@ impl Engine {
             }
         };
         let mut made = lock(&named.0);
-        if made.as_ref().is_none_or(|interpreter| !interpreter.is_alive()) {
+        if made.is_none() {
             *made = Interpreter::create(&self.main, name, &self.startup);
         }
         made.clone()

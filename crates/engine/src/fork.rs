@@ -4,13 +4,14 @@
 //! See <https://docs.python.org/3/c-api/sys.html#c.PyOS_BeforeFork>.
 
 use std::io;
-use std::sync::atomic::{AtomicI32, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use pyo3_ffi as ffi;
 
 use crate::boundary::python_fn;
 use crate::class::{Table, method_no_arguments};
 use crate::gil;
+use crate::interpreter;
 use crate::python::{Gil, Owned, Result};
 
 unsafe extern "C" {
@@ -19,7 +20,6 @@ unsafe extern "C" {
     fn PyOS_AfterFork_Child();
 }
 
-static GENERATION: AtomicU32 = AtomicU32::new(0);
 static SERVING: AtomicI32 = AtomicI32::new(0);
 
 /// Which side of a fork this is.
@@ -34,11 +34,17 @@ pub enum Fork {
 /// Forks, telling Python before and after. On the main thread, with the GIL of the main interpreter; the child
 /// has no other thread.
 ///
+/// CPython cannot fork a process that has sub-interpreters: the child crashes or hangs. So scripts of
+/// application groups are loaded in the child.
+///
 /// # Errors
-/// What `fork` says, or that the GIL is not held.
+/// What `fork` says, that the GIL is not held, or that there are sub-interpreters.
 pub fn fork() -> io::Result<Fork> {
     if !gil::is_held() {
         return Err(io::Error::other("fork needs the GIL"));
+    }
+    if interpreter::are_several() {
+        return Err(io::Error::other("Python cannot fork while it has sub-interpreters"));
     }
     // SAFETY: the GIL is held; each of the three functions is called once, in the process it is for.
     unsafe {
@@ -46,7 +52,6 @@ pub fn fork() -> io::Result<Fork> {
         match libc::fork() {
             0 => {
                 PyOS_AfterFork_Child();
-                GENERATION.fetch_add(1, Ordering::AcqRel);
                 set_serving();
                 Ok(Fork::Child)
             }
@@ -57,11 +62,6 @@ pub fn fork() -> io::Result<Fork> {
             }
         }
     }
-}
-
-/// How many forks lie between the process that started and this one.
-pub(crate) fn generation() -> u32 {
-    GENERATION.load(Ordering::Acquire)
 }
 
 /// This process serves requests; processes that an application forks from it do not.

@@ -25,13 +25,16 @@ const SUPPORT: &str = include_str!("support.py");
 
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
+/// Whether there are interpreters besides the main one.
+pub(crate) fn are_several() -> bool {
+    SERIAL.load(Ordering::Relaxed) > 1
+}
+
 /// An interpreter that is set up.
 pub(crate) struct Interpreter {
     home: Home,
     main: Home,
     name: Vec<u8>,
-    /// How often this process is the child of a fork, when the interpreter was made.
-    generation: u32,
     pub(crate) environ: Environ,
     pub(crate) classes: Classes,
     pub(crate) scripts: Scripts,
@@ -58,6 +61,7 @@ impl Interpreter {
             (startup.log)(Level::Error, b"WRS4013: there is no memory for a Python thread state");
             return None;
         };
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the GIL is held with a state of the main interpreter. This is the one place where the
         // current state changes under our feet: the new interpreter's first state is the current one
         // afterwards, and becomes this thread's own for it. The end of `session` saves that state.
@@ -68,7 +72,6 @@ impl Interpreter {
             return None;
         }
         let py = session.py();
-        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let home = Home { serial, raw: current(py) };
         thread_state::adopt(py, home, false);
         set_up(py, main.home, home, name, startup)
@@ -87,11 +90,6 @@ impl Interpreter {
     /// The application group.
     pub(crate) fn name(&self) -> &[u8] {
         &self.name
-    }
-
-    /// Whether it still exists: a fork leaves only the main interpreter alive in the child.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.home.serial == 0 || self.generation == fork::generation()
     }
 
     /// Logs the exception that is set.
@@ -190,7 +188,6 @@ fn try_set_up(
             home,
             main,
             name: name.to_vec(),
-            generation: fork::generation(),
             environ: Environ::create(py, startup, &classes.file_wrapper.object(py))?,
             classes,
             scripts: Scripts::default(),

@@ -210,7 +210,7 @@ fn many_threads_come_and_go_in_many_interpreters() {
          start_response('200 OK', [])\n    if environ['QUERY_STRING'] == 'list':\n        return [b'x' * 100000]\n    \
          return iter([b'a', environ['wsgi.input'].read(), b'b'])\n"
     ));
-    for _ in 0..5 {
+    for _ in 0..2 {
         let threads: Vec<_> = (0..16)
             .map(|number| {
                 let path = path.clone();

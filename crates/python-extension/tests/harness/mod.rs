@@ -100,7 +100,7 @@ pub fn server_log_lines() -> Vec<String> {
 
 /// A directory for the files of this run.
 pub fn scratch() -> PathBuf {
-    let directory = std::env::temp_dir().join(format!("mod_wsgi_rs_test_{}", std::process::id()));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(std::process::id().to_string());
     std::fs::create_dir_all(&directory).unwrap();
     directory
 }
