@@ -125,8 +125,10 @@ class Httpd:
     stage = None
     running = []
 
-    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True):
+    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True, load=None):
         self.config = config
+        # The file which loads the module; `load` is another than the one under test.
+        self.load = load or self.stage.load
         self.mpm = mpm
         self.run_as = run_as
         self.user = run_as or user or machine.user
@@ -171,7 +173,7 @@ class Httpd:
             mpm_limits=MPM_LIMITS.format(start=2 if self.mpm == "prefork" else 1, workers=min(self.workers, 8) if self.mpm == "prefork" else self.workers),
             applications=self.stage.applications,
             venv=self.stage.venv,
-            load=f'Include "{self.stage.load}"',
+            load=f'Include "{self.load}"',
         )
         if self.python_home:
             base += f'WSGIPythonHome "{self.stage.venv}"\n'
