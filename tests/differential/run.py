@@ -256,5 +256,6 @@ class Player:
         return tuple(line for line in lines if not re.search(r"^\[[^\]]+\] \[(?!wsgi)\w+:", line[1]))
 
     def normal_line(self, text):
-        text = REFERER.sub("", text).replace(str(self.httpd.directory), "<directory>")
+        text = re.sub(r"_mod_wsgi_[0-9a-f]{32}", "_mod_wsgi_<...>", REFERER.sub("", text))
+        text = text.replace(str(self.httpd.directory), "<directory>")
         return text.replace(f":{self.httpd.port}", ":<port>")

@@ -132,7 +132,7 @@ def differences(runs, scenario):
             if aspect == "order" and (place, "headers") in found:
                 continue
             one, other = left.aspect(aspect), right.aspect(aspect)
-            if aspect == "framing" and place != "modes" and not scenario.exact_framing:
+            if aspect == "framing" and not scenario.exact_framing:
                 one, other = (tuple(FRAMED.sub("complete", framing) for framing in both) for both in (one, other))
             if aspect == "log" and place != "modes" and not scenario.exact_tracebacks:
                 one, other = without_frames(one), without_frames(other)
