@@ -102,7 +102,7 @@ impl<'r> Relay<'r> {
                     self.body_read = true;
                     break;
                 }
-                Err(error) => return Err(self.client_failed(error)),
+                Err(error) => return Err(response::body_failed(self.request, error)),
             }
         }
         self.eager.truncate(filled);
@@ -225,7 +225,7 @@ impl<'r> Relay<'r> {
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&attempt.pending], After::End);
                 if passed.is_err() {
-                    self.note_client_gone();
+                    response::client_gone(self.request);
                 }
                 Status::OK
             }
@@ -319,7 +319,7 @@ impl<'r> Relay<'r> {
                 }
                 Err(error) => {
                     attempt.outgoing.clear();
-                    let status = self.client_failed(error);
+                    let status = response::body_failed(self.request, error);
                     return Err(Ended::Abandoned(self.fail(status)));
                 }
             }
@@ -341,27 +341,9 @@ impl<'r> Relay<'r> {
         Ok(())
     }
 
-    /// The client cannot be read from; the answer it would get.
-    fn client_failed(&self, error: crate::httpd::Error) -> Status {
-        log::write(
-            self.request,
-            Level::INFO,
-            format_args!("the client did not send the whole request body: {error}"),
-        );
-        error.request_status()
-    }
-
     fn client_gone(&self) -> Ended {
-        self.note_client_gone();
+        response::client_gone(self.request);
         Ended::Abandoned(Status::OK)
-    }
-
-    fn note_client_gone(&self) {
-        log::write(
-            self.request,
-            Level::INFO,
-            format_args!("the client went away before the response was sent"),
-        );
     }
 
     fn bad_head(&mut self, error: &HeadError) -> Ended {

@@ -8,7 +8,7 @@
 use crate::log::{self, line};
 use crate::offspring::Offspring;
 use crate::process::{self, Inheritance};
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::title;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Death, Scoreboard};
@@ -192,7 +192,13 @@ impl Leader {
 
     /// Forks a worker. The child never comes back; it takes what it needs out of the leader.
     fn start(mut self, worker: usize) -> Self {
-        match engine::fork() {
+        // The worker lets them go when it can hear them itself.
+        signals::hold(true);
+        let forked = engine::fork();
+        if !matches!(forked, Ok(engine::Fork::Child)) {
+            signals::hold(false);
+        }
+        match forked {
             Ok(engine::Fork::Child) => {
                 let Self { launch, engine, board, listeners, leash, reports, .. } = self;
                 let (Pipe { reader: leash, writer }, Pipe { reader, writer: report }) =

@@ -5,7 +5,7 @@
 
 use crate::connections::Connections;
 use crate::log::{self, line};
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::threads::{self, Busy};
 use crate::title;
 use daemon_abi::launch::Launch;
@@ -154,6 +154,9 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
     let listener = listeners.swap_remove(place);
     drop(listeners);
     let signals = Signals::receive(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1])?;
+    // The application's own children are not ours to hear of.
+    Signals::leave(Signal::SIGCHLD)?;
+    signals::hold(false);
     title::set(&launch.title);
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();

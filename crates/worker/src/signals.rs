@@ -29,6 +29,17 @@ pub(crate) struct Signals {
     receiver: OwnedFd,
 }
 
+/// Those that leader and workers listen to.
+const HEARD: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGCHLD];
+
+/// Holds signals back while a process is forked: until the child has its own [`Signals`], one that is meant for it
+/// would be written to its parent's pipe.
+pub(crate) fn hold(back: bool) {
+    let set: SigSet = HEARD.into_iter().collect();
+    // Cannot fail for signals that exist.
+    let _ = if back { set.thread_block() } else { set.thread_unblock() };
+}
+
 impl Signals {
     /// Starts to receive `signals` in this process, from now on and here only: after a fork the child calls this again.
     pub(crate) fn receive(signals: &[Signal]) -> io::Result<Self> {
@@ -45,6 +56,14 @@ impl Signals {
             unsafe { sigaction(signal, &action)? };
         }
         Ok(Self { receiver })
+    }
+
+    /// Leaves a signal to its default from now on, as a process that was forked from one that heard it must.
+    pub(crate) fn leave(signal: Signal) -> io::Result<()> {
+        let action = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: no handler is installed.
+        unsafe { sigaction(signal, &action)? };
+        Ok(())
     }
 
     /// Becomes readable with a signal.
