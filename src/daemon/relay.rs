@@ -47,6 +47,8 @@ pub struct Relay<'r> {
     body_read: bool,
     /// The head of the response was handed to httpd.
     started: bool,
+    /// The worker said something in this attempt, so it has the request.
+    heard: bool,
     sent: usize,
 }
 
@@ -64,7 +66,6 @@ struct Attempt<'c> {
     pending: Vec<u8>,
     /// httpd got bytes since the last flush.
     unflushed: bool,
-    heard: bool,
 }
 
 impl<'r> Relay<'r> {
@@ -78,6 +79,7 @@ impl<'r> Relay<'r> {
             eager: Vec::new(),
             body_read: false,
             started: false,
+            heard: false,
             sent: 0,
         }
     }
@@ -111,7 +113,7 @@ impl<'r> Relay<'r> {
 
     /// Whether a worker that closed the connection cannot have started the request.
     pub fn may_go_elsewhere(&self) -> bool {
-        !self.started && self.sent <= wire::WHOLE_MESSAGE
+        !self.started && !self.heard && self.sent <= wire::WHOLE_MESSAGE
     }
 
     /// Ends the response in the only way that is left: as an error of httpd's, or cut off.
@@ -142,8 +144,8 @@ impl<'r> Relay<'r> {
             gone: 0,
             pending: Vec::new(),
             unflushed: false,
-            heard: false,
         };
+        self.heard = false;
         if let Err(why) = self.open(&mut attempt, opening) {
             return Ended::Broken(why);
         }
@@ -219,9 +221,14 @@ impl<'r> Relay<'r> {
         app_status: u32,
         protocol_status: ProtocolStatus,
     ) -> Ended {
-        let again = attempt.gone == 0 && attempt.outgoing.is_empty();
+        // Nothing of the body is on its way that the next request would come behind.
+        let again = attempt.connection.frames.is_empty()
+            && attempt.outgoing.is_empty()
+            && (!attempt.pulled || self.body_read);
         let status = match (protocol_status, app_status) {
-            (ProtocolStatus::Overloaded, _) if !self.started && again => return Ended::Refused,
+            (ProtocolStatus::Overloaded, _) if !self.started && !attempt.pulled => {
+                return Ended::Refused;
+            }
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&attempt.pending], After::End);
                 if passed.is_err() {
@@ -267,7 +274,7 @@ impl<'r> Relay<'r> {
 
     fn receive(&mut self, attempt: &mut Attempt<'_>, wait: bool) -> Result<bool, Ended> {
         let received = attempt.connection.receive(wait).map_err(Ended::Broken)?;
-        attempt.heard |= received;
+        self.heard |= received;
         Ok(received)
     }
 

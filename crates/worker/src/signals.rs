@@ -11,14 +11,23 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 
+/// The process that [`PIPE`] belongs to.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
 extern "C" fn on_signal(signal: libc::c_int) {
     let byte = u8::try_from(signal).unwrap_or(0);
-    // SAFETY: write(2) may be called in a handler; the byte lives for the call. The error number of whatever was
+    // SAFETY: all of these may be called in a handler; the byte lives for the call. The error number of whatever was
     // interrupted is put back.
     unsafe {
         let errno = libc::__errno_location();
         let saved = *errno;
-        libc::write(PIPE.load(SeqCst), (&raw const byte).cast(), 1);
+        if libc::getpid() == OWNER.load(SeqCst) {
+            libc::write(PIPE.load(SeqCst), (&raw const byte).cast(), 1);
+        } else {
+            // A process that the application forked: the signal is for it, not for us.
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
         *errno = saved;
     }
 }
@@ -45,6 +54,7 @@ impl Signals {
     pub(crate) fn receive(signals: &[Signal]) -> io::Result<Self> {
         let (receiver, sender) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let previous = PIPE.swap(sender.into_raw_fd(), SeqCst);
+        OWNER.store(nix::unistd::getpid().as_raw(), SeqCst);
         if previous >= 0 {
             // Of the process this one was forked from.
             let _ = nix::unistd::close(previous);
