@@ -69,7 +69,8 @@ impl Recipe {
         let listeners: Vec<RawFd> =
             group.with_listeners(|all| all.iter().map(AsRawFd::as_raw_fd).collect());
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        let unless_zero = |time: Duration| milliseconds(if time.is_zero() { FOREVER } else { time });
+        let unless_zero =
+            |time: Duration| milliseconds(if time.is_zero() { FOREVER } else { time });
         let launch = Launch {
             group: config.name.clone(),
             title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),

@@ -313,7 +313,8 @@ fn watch(pid: i32, shutdown: Duration) {
         Event::Lost => leader_ended(pid, None),
         Event::Restart | Event::Unregister => {}
     });
-    LIVING.with_borrow_mut(|living| living.push(Living { pid, over: false, shutdown, _pool: pool }));
+    LIVING
+        .with_borrow_mut(|living| living.push(Living { pid, over: false, shutdown, _pool: pool }));
 }
 
 fn leader_ended(pid: i32, status: Option<i32>) {

@@ -383,7 +383,8 @@ impl Scoreboard {
                 if let Some(waiting) = self.waiting_of(Child(index)) {
                     let lost = waiting.swap(0, SeqCst);
                     let total = &self.header().waiting;
-                    let _ = total.fetch_update(SeqCst, SeqCst, |all| Some(all.saturating_sub(lost)));
+                    let _ =
+                        total.fetch_update(SeqCst, SeqCst, |all| Some(all.saturating_sub(lost)));
                 }
                 slot.store(0, SeqCst);
                 self.wake_all();

@@ -24,7 +24,7 @@ use crate::python::{Gil, Kind, Owned, Raised, Result};
 use crate::request::{Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
-use crate::{Call, thread_state};
+use crate::{Call, fork, thread_state};
 
 /// Ends the request when the call ends, however it ends.
 struct Finish<'a>(&'a Request);
@@ -82,9 +82,12 @@ impl Answering<'_> {
     fn answer(&self) -> Outcome {
         let script = self.interpreter.scripts.find(self.call.script.filename);
         let mut again = false;
+        // A script that was loaded for this request is as new as it can be.
+        let mut fresh = false;
         loop {
-            if let Err(outcome) = self.prepare(&script, again) {
-                return outcome;
+            match self.prepare(&script, again) {
+                Ok(loaded) => fresh |= loaded,
+                Err(outcome) => return outcome,
             }
             let Some(session) = self.interpreter.enter() else {
                 self.log(Level::Error, b"WRS4013: there is no memory for a Python thread state");
@@ -96,7 +99,7 @@ impl Answering<'_> {
                 again = false;
                 continue;
             };
-            if !again && self.call.script.reloading && self.wants_reload(&module) {
+            if !fresh && self.call.script.reloading && self.wants_reload(&module) {
                 if self.reload == Reload::Refuse {
                     return Outcome::Reload;
                 }
@@ -110,6 +113,11 @@ impl Answering<'_> {
             };
             drop(module);
             let ending = self.run(py, parts);
+            if !fork::serves() {
+                // The child of a fork in the application has come back here: the request is its parent's.
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(1) };
+            }
             drop(session);
             return match ending {
                 Ending::Ended(outcome) => outcome,
@@ -118,17 +126,18 @@ impl Answering<'_> {
         }
     }
 
-    /// Loads the script if need be.
-    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<(), Outcome> {
+    /// Loads the script if need be; whether it did.
+    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<bool, Outcome> {
         let filename = self.call.script.filename;
         let now = self.call.script.reloading.then(|| loader::modified(filename));
         match script.state(now) {
-            State::Current if !again => return Ok(()),
+            State::Current if !again => return Ok(false),
             State::Changed if self.reload == Reload::Refuse => return Err(Outcome::Reload),
             _ => {}
         }
         script
             .load(self.interpreter, now, again, &|level, line| self.log(level, line))
+            .map(|_| true)
             .map_err(|_| Outcome::Failed)
     }
 
@@ -170,9 +179,10 @@ impl Answering<'_> {
             Ok(Some(pieces)) => Ending::ToSend(pieces),
             Ok(None) => {
                 let sent = self.iterate(&result);
-                let outcome = if sent.is_err() { self.failed(py) } else { self.outcome() };
+                let failure = sent.is_err().then(|| self.failed(py));
                 self.close(&result);
-                Ending::Ended(outcome)
+                // The end goes out last: with it the server may give this thread's place to another request.
+                failure.map_or_else(|| Ending::ToSend(Pieces(Vec::new())), Ending::Ended)
             }
             Err(Raised) => Ending::Ended(self.failed(py)),
         }
@@ -199,6 +209,11 @@ impl Answering<'_> {
         };
         for item in &items {
             check_piece(item)?;
+            // SAFETY: the GIL is held; a live object.
+            if unsafe { ffi::PyBytes_CheckExact(item.as_ptr()) } == 0 {
+                // What derives from bytes may have code that runs when it goes: not later, in another request.
+                return Ok(None);
+            }
         }
         lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))?;
         Ok(Some(Pieces(items.into_iter().map(Owned::into_ptr).collect())))
@@ -250,7 +265,7 @@ impl Answering<'_> {
         if py.is_raised() {
             return Err(Raised);
         }
-        self.send(py, &[], true).map(drop)
+        lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))
     }
 
     /// Sends without the GIL. `false`: the client takes no more.

@@ -144,7 +144,9 @@ impl Engine {
         }
         drop(calls);
         let named: Vec<_> = lock(&self.named).values().cloned().collect();
-        for interpreter in named.iter().filter_map(|named| lock(&named.0).clone()) {
+        // One that is just being made is not waited for: nothing has run in it.
+        let made = |named: &Arc<Named>| named.0.try_lock().ok().and_then(|made| made.clone());
+        for interpreter in named.iter().filter_map(made) {
             interpreter.shut_down(&self.startup.log);
         }
         self.main.shut_down(&self.startup.log);

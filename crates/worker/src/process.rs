@@ -49,7 +49,7 @@ enum Reason {
 pub(crate) struct Worker {
     pub(crate) engine: &'static Engine,
     pub(crate) connections: Connections,
-    
+
     pub(crate) group: String,
     pub(crate) threads: u32,
     pub(crate) socket_timeout: Duration,

@@ -77,7 +77,7 @@ fn run(worker: &Worker) {
                 return worker.give_up();
             }
         };
-        
+
         let served = catch_unwind(AssertUnwindSafe(|| connection.serve(worker, &mut spare)));
         match served {
             Ok(Some(connection)) => {

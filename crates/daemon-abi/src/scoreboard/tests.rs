@@ -191,10 +191,8 @@ fn the_patience_for_a_worker_begins_when_there_is_none() {
     let board = ready_board(1, 1);
     let child = board.join(1).unwrap();
     let _slot = board.acquire(child, patience(0)).unwrap();
-    let short = Patience {
-        ready: Duration::from_secs(10),
-        free: Instant::now() + Duration::from_secs(20),
-    };
+    let short =
+        Patience { ready: Duration::from_secs(10), free: Instant::now() + Duration::from_secs(20) };
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| board.acquire(child, short).is_ok());
         while board.waiting() == 0 {
