@@ -11,7 +11,7 @@ use engine_abi::Level;
 use pyo3_ffi as ffi;
 
 use crate::environ::Environ;
-use crate::errors::Log;
+use crate::errors::{Log, Stream};
 use crate::exception::{self, Incident};
 use crate::fork;
 use crate::gil::Session;
@@ -164,7 +164,9 @@ fn try_set_up(
     let describe = support.item_named(c"describe").map_err(|_| None)?;
     let made = || -> Result<Interpreter> {
         let (module, classes) = module::create(py, startup, name)?;
-        let stream = |name, level| classes.log.instance(py, Log::process(name, level, startup.log));
+        let stream =
+            |name, stream| classes.log.instance(py, Log::process(name, stream, startup.log));
+        let notes = Log::Lines { level: Level::Info, log: startup.log, server: true };
         let directories = py.list()?;
         for directory in startup.python_path.split(|byte| *byte == b':') {
             if !directory.is_empty() {
@@ -179,9 +181,9 @@ fn try_set_up(
             &module,
             &directories,
             &home_directory,
-            &stream("<stdout>", Level::Error)?,
-            &stream("<stderr>", Level::Error)?,
-            &stream("<notes>", Level::Info)?,
+            &stream("<stdout>", Stream::Stdout)?,
+            &stream("<stderr>", Stream::Stderr)?,
+            &classes.log.instance(py, notes)?,
             &fork::serving(py)?,
         ])?;
         Ok(Interpreter {

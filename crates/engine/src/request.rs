@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use engine_abi::Level;
 use wsgi::LogLines;
 
+use crate::errors::Stream;
 use crate::exchange::Exchange;
 use crate::input::Reader;
 use crate::output::{Fault, Output};
@@ -36,8 +37,8 @@ pub(crate) struct Request {
     over: AtomicBool,
     /// Lines that were logged while another thread used the exchange.
     waiting: Mutex<Vec<(Level, Vec<u8>)>>,
-    /// What was written to `wsgi.errors` of a line that has not ended.
-    lines: Mutex<LogLines>,
+    /// What was written to each stream of a line that has not ended.
+    lines: Mutex<[LogLines; 3]>,
     /// What is known of the response.
     pub(crate) output: Mutex<Output>,
     /// What was read ahead of the application.
@@ -139,26 +140,35 @@ impl Request {
         Ok(())
     }
 
-    /// Takes what an application wrote to `wsgi.errors` and logs the lines that are complete.
-    pub(crate) fn write_errors(&self, text: &[u8]) -> Result<(), Over> {
+    /// Takes what an application wrote to a stream and logs the lines that are complete.
+    pub(crate) fn write_stream(&self, stream: Stream, text: &[u8]) -> Result<(), Over> {
         if self.is_over() {
             return Err(Over);
         }
-        let mut lines = Vec::new();
-        lock(&self.lines).write(text, |line| lines.push(line.to_vec()));
-        lines.iter().try_for_each(|line| self.log(Level::Error, line))
+        let mut ended = Vec::new();
+        if let Some(lines) = lock(&self.lines).get_mut(stream as usize) {
+            lines.write(text, |line| ended.push(line.to_vec()));
+        }
+        ended.iter().try_for_each(|line| self.log(Level::Error, line))
     }
 
-    /// Logs a line that has not ended.
-    pub(crate) fn flush_errors(&self) -> Result<(), Over> {
+    /// Logs the line of a stream that has not ended.
+    pub(crate) fn flush_stream(&self, stream: Stream) -> Result<(), Over> {
+        if self.is_over() {
+            return Err(Over);
+        }
         let mut rest = None;
-        lock(&self.lines).flush(|line| rest = Some(line.to_vec()));
+        if let Some(lines) = lock(&self.lines).get_mut(stream as usize) {
+            lines.flush(|line| rest = Some(line.to_vec()));
+        }
         rest.map_or(Ok(()), |line| self.log(Level::Error, &line))
     }
 
     /// Ends the request: waits for a thread that uses the exchange, then takes it away. Never with the GIL.
     pub(crate) fn finish(&self) {
-        let _ = self.flush_errors();
+        for stream in [Stream::Errors, Stream::Stdout, Stream::Stderr] {
+            let _ = self.flush_stream(stream);
+        }
         self.over.store(true, Ordering::Release);
         let mut guard = lock(&self.exchange);
         if let Some(borrowed) = guard.take() {
