@@ -12,6 +12,7 @@ use crate::boundary::python_fn;
 use crate::class::{Table, method_no_arguments};
 use crate::gil;
 use crate::interpreter;
+use crate::metrics::METRICS;
 use crate::python::{Gil, Owned, Result};
 
 unsafe extern "C" {
@@ -68,6 +69,7 @@ pub fn fork() -> io::Result<Fork> {
 pub(crate) fn set_serving() {
     // SAFETY: has no conditions.
     SERVING.store(unsafe { libc::getpid() }, Ordering::Release);
+    METRICS.process_begins();
 }
 
 /// The Python function that says whether this is the process that serves requests.
