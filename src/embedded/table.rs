@@ -42,12 +42,7 @@ impl<'r> RequestExchange<'r> {
             Ok(Read::End) => 0,
             Ok(Read::Blocked) => -3,
             Err(error) => {
-                self.request.connection().close_after_response();
-                log::write(
-                    self.request,
-                    Level::INFO,
-                    format_args!("the client did not send the whole request body: {error}"),
-                );
+                response::body_failed(self.request, error);
                 if error.timed_out() { -2 } else { -1 }
             }
         }
@@ -66,7 +61,11 @@ impl<'r> RequestExchange<'r> {
         }
         let after = if last { After::End } else { After::Flush };
         let passed = self.output.pass_slices(chunks, after);
-        if passed.is_err() || self.request.is_aborted() { -1 } else { 0 }
+        if passed.is_err() || self.request.is_aborted() {
+            response::client_gone(self.request);
+            return -1;
+        }
+        0
     }
 }
 

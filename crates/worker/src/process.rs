@@ -6,8 +6,8 @@
 use crate::connections::Connections;
 use crate::log::{self, line};
 use crate::messenger::Messenger;
-use crate::signals::Signals;
-use crate::threads::{self, Busy};
+use crate::signals::{self, Signals};
+use crate::threads;
 use crate::title;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Scoreboard, State};
@@ -50,7 +50,7 @@ enum Reason {
 pub(crate) struct Worker {
     pub(crate) engine: &'static Engine,
     pub(crate) connections: Connections,
-    pub(crate) busy: Busy,
+
     pub(crate) group: String,
     pub(crate) threads: u32,
     pub(crate) socket_timeout: Duration,
@@ -65,12 +65,13 @@ pub(crate) struct Worker {
 impl Worker {
     /// Has the engine answer a request, and sees whether the worker should end after it.
     pub(crate) fn call(&self, call: &Call<'_>, exchange: &mut dyn Exchange) -> Outcome {
+        self.board.begin_request(self.place, pid());
         let outcome = self.engine.call(call, exchange);
+        self.board.end_request(self.place, pid());
         match outcome {
             Outcome::Reload => self.end_because(Reason::ScriptChanged),
             Outcome::Stopping => {}
             _ => {
-                self.board.count_request(self.place);
                 let count = self.requests.fetch_add(1, SeqCst) + 1;
                 if self.maximum_requests > 0 && count == self.maximum_requests {
                     self.end_because(Reason::MaximumRequests);
@@ -172,6 +173,9 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
         Signal::SIGHUP,
         Signal::SIGUSR2,
     ])?;
+    // The application's own children are not ours to hear of.
+    Signals::leave(Signal::SIGCHLD)?;
+    signals::hold(false);
     title::set(&launch.title);
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();
@@ -187,7 +191,6 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
     let worker = Arc::new(Worker {
         engine,
         connections: Connections::new(listener)?,
-        busy: Busy::default(),
         group: String::from_utf8_lossy(&launch.group).into_owned(),
         threads: launch.threads,
         socket_timeout: Duration::from_millis(launch.socket_timeout),
@@ -260,7 +263,27 @@ fn wait(worker: &Worker, signals: &Signals, leash: &OwnedFd) -> io::Result<Why> 
     }
 }
 
-fn end(worker: &Worker, launch: &Launch, report: &OwnedFd, why: &Why) {
+/// Ends the process after `time`, whatever it still does: threads of the application, or a thread that keeps the GIL.
+fn set_limit(worker: &Arc<Worker>, time: Duration) {
+    let worker = Arc::clone(worker);
+    let limit = std::thread::Builder::new().name("wsgi-limit".to_owned()).spawn(move || {
+        std::thread::sleep(time);
+        line!(
+            Warning,
+            "WRS5007: a worker of process group '{}' could not end its Python in time and is ended without that",
+            worker.group
+        );
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(1) }
+    });
+    if limit.is_err() {
+        let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        // SAFETY: SIGALRM has its default, which ends the process.
+        unsafe { libc::alarm(seconds) };
+    }
+}
+
+fn end(worker: &Arc<Worker>, launch: &Launch, report: &OwnedFd, why: &Why) {
     let group = &worker.group;
     let shutdown = Duration::from_millis(launch.shutdown_timeout);
     let graceful = Duration::from_millis(launch.graceful_timeout);
@@ -274,6 +297,7 @@ fn end(worker: &Worker, launch: &Launch, report: &OwnedFd, why: &Why) {
         Why::Wish(_) => ("it cannot wait for requests", shutdown, true),
     };
     line!(Info, "a worker of process group '{group}' finishes its requests and ends: {text}");
+    set_limit(worker, patience.saturating_add(shutdown).saturating_add(Duration::from_secs(1)));
     worker.set_state(State::Draining);
     if replace {
         // The new worker listens on the same socket: nothing that waits there is lost.
@@ -282,7 +306,7 @@ fn end(worker: &Worker, launch: &Launch, report: &OwnedFd, why: &Why) {
     worker.connections.drain();
     let started = Instant::now();
     worker.engine.announce_stop(why.reason());
-    worker.busy.wait_idle(patience);
+    worker.connections.busy.wait_idle(patience);
     worker.connections.stop();
     let left = patience.saturating_sub(started.elapsed());
     worker.engine.stop(left.min(shutdown).max(Duration::from_millis(10)));
