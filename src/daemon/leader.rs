@@ -1,7 +1,7 @@
 //! Starting the leader of a process group, in the httpd parent.
 
 use crate::daemon::group::Group;
-use crate::httpd::VERSION;
+use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
 use daemon_abi::launch::{Launch, Preload};
 use daemon_abi::privileges::Identity;
@@ -95,6 +95,9 @@ impl Recipe {
             socket_timeout: milliseconds(group.socket_timeout),
             log_level: self.log_level,
             server_version: VERSION,
+            server_description: server::description().to_vec(),
+            server_mpm: server::mpm_name().to_vec(),
+            server_built: server::built().to_vec(),
         };
         let data = memory_file(c"wsgi-launch", &launch.encode())?;
         let data_fd = data.as_raw_fd().to_string();

@@ -5,6 +5,7 @@
 
 use crate::config::Effective;
 use crate::httpd::log::{self, Main};
+use crate::httpd::server;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
@@ -169,6 +170,14 @@ pub fn start(
         threads,
         processes,
         server_version: VERSION,
+        server_description: Bytes::new(server::description()),
+        server_mpm: Bytes::new(server::mpm_name()),
+        server_built: Bytes::new(server::built()),
+        restrict_stdin: false,
+        restrict_stdout: false,
+        restrict_signal: true,
+        python_eggs: Bytes::EMPTY,
+        switch_interval: 0.0,
         log: log_line,
     };
     // SAFETY: the engine's version was checked, and all that is handed over lives for the call.

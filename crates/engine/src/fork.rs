@@ -13,6 +13,7 @@ use crate::boundary::python_fn;
 use crate::class::{Table, method_no_arguments};
 use crate::gil;
 use crate::interpreter;
+use crate::metrics::METRICS;
 use crate::python::{Gil, Owned, Result};
 
 unsafe extern "C" {
@@ -76,6 +77,7 @@ pub(crate) fn set_serving() {
     // SAFETY: has no conditions.
     SERVING.store(unsafe { libc::getpid() }, Ordering::Release);
     SERVES.store(true, Ordering::Release);
+    METRICS.process_begins();
 }
 
 unsafe extern "C" fn in_child() {

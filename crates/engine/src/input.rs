@@ -19,7 +19,7 @@ use crate::class::{
 use crate::exchange::{Exchange, ReadError};
 use crate::gil::released;
 use crate::python::{Gil, Kind, Owned, Raised};
-use crate::request::{Request, lock};
+use crate::request::{Metered, Request, lock};
 
 /// How much is asked of the client at once.
 const BLOCK: usize = 64 * 1024;
@@ -128,7 +128,12 @@ impl Input {
         }
         // SAFETY: the closure works on the request only.
         let outcome = unsafe {
-            released(py, || request.exchange(|exchange| body(&mut lock(&request.input), exchange)))
+            released(py, || {
+                request.exchange(|exchange| {
+                    let mut metered = Metered { exchange, traffic: &request.traffic };
+                    body(&mut lock(&request.input), &mut metered)
+                })
+            })
         };
         request.reading.store(false, Ordering::Release);
         match outcome {

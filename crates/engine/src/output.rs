@@ -98,6 +98,8 @@ pub(crate) struct Admitted {
 pub(crate) struct Output {
     head: Option<HeadText>,
     committed: bool,
+    /// The status code, once the head is committed.
+    code: u16,
     /// The request is a `HEAD`.
     head_only: bool,
     /// What is left of the declared length.
@@ -119,6 +121,11 @@ impl Output {
     /// The head was handed to the server.
     pub(crate) fn is_committed(&self) -> bool {
         self.committed
+    }
+
+    /// The status code that went out; `None`: none did.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.committed.then_some(self.code)
     }
 
     /// The response ended before its declared length.
@@ -182,6 +189,7 @@ impl Output {
             self.limit = Limit::new(declared);
         }
         self.committed = true;
+        self.code = head.code;
         Ok(self.head.take())
     }
 }

@@ -5,13 +5,14 @@
 
 use crate::connections::Connections;
 use crate::log::{self, line};
+use crate::messenger::Messenger;
 use crate::signals::{self, Signals};
 use crate::threads;
 use crate::title;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Reload, Script, StartUp};
+use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, StartUp};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
@@ -126,6 +127,17 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         threads: launch.threads,
         processes: u32::try_from(launch.processes()).unwrap_or(u32::MAX),
         server_version: launch.server_version,
+        run_once: launch.threads == 1 && launch.maximum_requests == 1,
+        restrict_stdin: false,
+        restrict_stdout: false,
+        restrict_signal: true,
+        python_eggs: None,
+        switch_interval: None,
+        server: ServerWords {
+            description: launch.server_description.clone(),
+            mpm_name: launch.server_mpm.clone(),
+            build_date: launch.server_built.clone(),
+        },
         reload: Reload::Refuse,
         log: log::write,
     }
@@ -154,7 +166,13 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
     board.worker_started(place, pid());
     let listener = listeners.swap_remove(place);
     drop(listeners);
-    let signals = Signals::receive(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1])?;
+    let signals = Signals::receive(&[
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGUSR1,
+        Signal::SIGHUP,
+        Signal::SIGUSR2,
+    ])?;
     // The application's own children are not ours to hear of.
     Signals::leave(Signal::SIGCHLD)?;
     signals::hold(false);
@@ -201,7 +219,21 @@ enum Why {
     Wish(Reason),
 }
 
+impl Why {
+    /// What an application is told: `shutdown_reason` of the event `process_stopping`.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Signal(Signal::SIGUSR1) => "graceful_signal",
+            Self::Signal(_) | Self::Leader => "shutdown_signal",
+            Self::Wish(Reason::ScriptChanged) => "script_reload",
+            Self::Wish(Reason::MaximumRequests) => "maximum_requests",
+            Self::Wish(_) => "signal_pipe_error",
+        }
+    }
+}
+
 fn wait(worker: &Worker, signals: &Signals, leash: &OwnedFd) -> io::Result<Why> {
+    let mut messenger = Messenger::default();
     loop {
         let mut fds = [
             PollFd::new(signals.fd(), PollFlags::POLLIN),
@@ -215,8 +247,11 @@ fn wait(worker: &Worker, signals: &Signals, leash: &OwnedFd) -> io::Result<Why> 
         }
         let [signalled, leader, wish] = fds.map(|fd| fd.any().unwrap_or(false));
         if signalled {
-            if let Some(signal) = signals.take().into_iter().next() {
-                return Ok(Why::Signal(signal));
+            for signal in signals.take() {
+                match signal {
+                    Signal::SIGHUP | Signal::SIGUSR2 => messenger.deliver(worker.engine, signal),
+                    signal => return Ok(Why::Signal(signal)),
+                }
             }
         }
         if leader {
@@ -270,6 +305,7 @@ fn end(worker: &Arc<Worker>, launch: &Launch, report: &OwnedFd, why: &Why) {
     }
     worker.connections.drain();
     let started = Instant::now();
+    worker.engine.announce_stop(why.reason());
     worker.connections.busy.wait_idle(patience);
     worker.connections.stop();
     let left = patience.saturating_sub(started.elapsed());

@@ -39,7 +39,14 @@ pub(crate) struct Signals {
 }
 
 /// Those that leader and workers listen to.
-const HEARD: [Signal; 4] = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1, Signal::SIGCHLD];
+const HEARD: [Signal; 6] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGUSR1,
+    Signal::SIGCHLD,
+    Signal::SIGHUP,
+    Signal::SIGUSR2,
+];
 
 /// Holds signals back while a process is forked: until the child has its own [`Signals`], one that is meant for it
 /// would be written to its parent's pipe.
