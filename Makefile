@@ -48,6 +48,7 @@ serve: build venv ## From a bare machine: build, then httpd with the examples on
 test: build venv ## From a bare machine: build, then every test.
 	echo "== cargo test"
 	PYO3_PYTHON="$(PYTHON)" cargo test --workspace --quiet || $(call fail,"A unit test failed; the output is above.")
+	PYO3_PYTHON="$(PYTHON)" tools/test-engines "$(PYTHON)"
 	echo "== end-to-end tests"
 	cd tests
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) ||

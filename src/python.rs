@@ -148,8 +148,12 @@ pub fn ask(executable: &Path, identity: &Identity) -> Result<Interpreter, Error>
     let deadline = Instant::now() + PATIENCE;
     let mut answer = Vec::new();
     let mut complaint = Vec::new();
-    let in_time = child.stdout.as_mut().is_some_and(|it| read_until(it, &mut answer, deadline))
-        && child.stderr.as_mut().is_some_and(|it| read_until(it, &mut complaint, deadline));
+    let in_time = match (&mut child.stdout, &mut child.stderr) {
+        (Some(out), Some(err)) => {
+            read_until(&mut [(out, &mut answer), (err, &mut complaint)], deadline)
+        }
+        _ => false,
+    };
     if !in_time {
         // It may have ended meanwhile, which is as good.
         let _ = child.kill();
@@ -185,25 +189,42 @@ fn parse(executable: &Path, answer: &[u8]) -> Result<Interpreter, Error> {
     })
 }
 
-/// Reads to the end of a pipe; whether that came before the deadline.
-fn read_until<R: Read + AsFd>(from: &mut R, into: &mut Vec<u8>, deadline: Instant) -> bool {
-    loop {
+/// A pipe, and where what comes out of it goes.
+trait Source: Read + AsFd {}
+impl<T: Read + AsFd> Source for T {}
+
+/// Reads two pipes to their ends, whichever has something; whether both ends came before the deadline.
+fn read_until(pipes: &mut [(&mut dyn Source, &mut Vec<u8>); 2], deadline: Instant) -> bool {
+    let mut open = [true; 2];
+    while open != [false; 2] {
         let left = deadline.saturating_duration_since(Instant::now());
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        let mut fds = [PollFd::new(from.as_fd(), PollFlags::POLLIN)];
+        let mut fds = Vec::with_capacity(2);
+        for ((pipe, _), open) in pipes.iter().zip(open) {
+            if open {
+                fds.push(PollFd::new(pipe.as_fd(), PollFlags::POLLIN));
+            }
+        }
         match poll(&mut fds, timeout) {
             Err(nix::errno::Errno::EINTR) => continue,
             Ok(1..) => {}
             _ => return false,
         }
-        let mut piece = [0; 4096];
-        match from.read(&mut piece) {
-            Ok(0) => return true,
-            Ok(count) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return true,
+        let told: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        let mut told = told.into_iter();
+        for ((pipe, into), open) in pipes.iter_mut().zip(&mut open).filter(|(_, open)| **open) {
+            if told.next() != Some(true) {
+                continue;
+            }
+            let mut piece = [0; 4096];
+            match pipe.read(&mut piece) {
+                Ok(count @ 1..) => into.extend_from_slice(piece.get(..count).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(0) | Err(_) => *open = false,
+            }
         }
     }
+    true
 }
 
 /// The engines that are installed beside the module, by ABI.

@@ -12,7 +12,7 @@ def ids_in_source():
     """Each id in the code that runs, and where it is first seen."""
     found = {}
     for directory in ("src", "crates"):
-        for path in sorted((machine.root / directory).rglob("*.rs")):
+        for path in sorted(path for path in (machine.root / directory).rglob("*.*") if path.suffix in (".rs", ".py")):
             if "tests" in path.relative_to(machine.root).parts:
                 continue
             for name in ID.findall(path.read_text()):

@@ -3,7 +3,7 @@
 //! httpd puts file and line before the text and stops: an error here is a configuration that must
 //! not be run. What can only be judged over the whole configuration, or on the file system, is a
 //! [finding](super::finding) instead. Every variant has a stable id `WRS10xx`, explained in
-//! `docs/errors-config.md`.
+//! `docs/errors.md`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -193,7 +193,7 @@ impl Hint {
 }
 
 impl Error {
-    /// The stable id, for the table in `docs/errors-config.md`.
+    /// The stable id, for the table in `docs/errors.md`.
     pub fn id(&self) -> &'static str {
         match self {
             Self::MissingArgument { .. } => "WRS1001",

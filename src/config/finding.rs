@@ -2,7 +2,7 @@
 //!
 //! Unlike an [error](super::error) of a single directive these need several lines, or the file
 //! system, to be known. Every variant has a stable id `WRS10xx`, explained in
-//! `docs/errors-config.md`.
+//! `docs/errors.md`.
 
 use std::fmt;
 
@@ -205,7 +205,7 @@ impl fmt::Display for Closed {
 }
 
 impl Fault {
-    /// The stable id, for the table in `docs/errors-config.md`.
+    /// The stable id, for the table in `docs/errors.md`.
     pub fn id(&self) -> &'static str {
         match self {
             Self::IdleOption { .. } => "WRS1040",

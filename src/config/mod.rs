@@ -39,7 +39,7 @@ pub use server::{ServerConfig, imports};
 
 #[cfg(test)]
 mod tests {
-    const EXPLAINED: &str = include_str!("../../docs/errors-config.md");
+    const EXPLAINED: &str = include_str!("../../docs/errors.md");
 
     #[test]
     fn every_id_is_explained_once() {

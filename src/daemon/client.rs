@@ -51,11 +51,16 @@ pub struct Connection {
 
 impl Connection {
     /// Connects to a socket. It is named by a descriptor of it (`O_PATH`), so the path may be gone already.
-    pub fn open(path: BorrowedFd<'_>, generation: u32, timeout: Duration) -> Result<Self, Errno> {
+    pub fn open(
+        path: BorrowedFd<'_>,
+        generation: u32,
+        connect_timeout: Duration,
+        timeout: Duration,
+    ) -> Result<Self, Errno> {
         let socket = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-        let time = TimeVal::new(timeout.as_secs().try_into().unwrap_or(i64::MAX), 0);
-        setsockopt(&socket, sockopt::SendTimeout, &time)?;
-        setsockopt(&socket, sockopt::ReceiveTimeout, &time)?;
+        setsockopt(&socket, sockopt::ReceiveTimeout, &time_value(timeout))?;
+        // Of all calls that send, `connect` waits for a place in the worker's queue.
+        setsockopt(&socket, sockopt::SendTimeout, &time_value(connect_timeout))?;
         let address = UnixAddr::new(format!("/proc/self/fd/{}", path.as_raw_fd()).as_str())?;
         loop {
             match connect(socket.as_raw_fd(), &address) {
@@ -64,6 +69,7 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
+        setsockopt(&socket, sockopt::SendTimeout, &time_value(timeout))?;
         Ok(Self { socket, frames: Frames::new(), generation })
     }
 
@@ -132,6 +138,12 @@ impl Connection {
     }
 }
 
+/// A time for the kernel, where none means for ever.
+fn time_value(time: Duration) -> TimeVal {
+    let time = time.max(Duration::from_millis(1));
+    TimeVal::new(time.as_secs().try_into().unwrap_or(i64::MAX), time.subsec_micros().into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,6 +151,8 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::fs::OpenOptionsExt;
     use std::os::unix::net::UnixListener;
+
+    const SOON: Duration = Duration::from_secs(5);
 
     fn pair() -> (Connection, std::os::unix::net::UnixStream) {
         let directory = std::env::temp_dir().join(format!(
@@ -153,7 +167,7 @@ mod tests {
         let handle = File::options().read(true).custom_flags(libc::O_PATH).open(&path).unwrap();
         // The name is gone before anybody connects, as after a restart.
         std::fs::remove_dir_all(&directory).unwrap();
-        let connection = Connection::open(handle.as_fd(), 1, Duration::from_secs(5)).unwrap();
+        let connection = Connection::open(handle.as_fd(), 1, SOON, SOON).unwrap();
         (connection, listener.accept().unwrap().0)
     }
 

@@ -10,6 +10,7 @@ use crate::request::environ::Environ;
 use daemon_abi::scoreboard::{Death, Refused, Slot};
 use daemon_abi::wire;
 use fastcgi::{Role, request};
+use nix::errno::Errno;
 use std::time::{Duration, Instant};
 
 /// The id of every request: a connection carries one at a time.
@@ -37,9 +38,11 @@ pub fn dispatch(
             Ok(slot) => slot,
             Err(refused) => return no_worker(request, group, refused),
         };
-        let pid = group.board.pid(slot.worker);
+        let pid = slot.pid;
         let (mut connection, used) = match group.connection(&slot) {
             Ok(found) => found,
+            // Its queue is full, or it is about to be replaced: nothing was sent, so another one may do.
+            Err(Errno::EAGAIN | Errno::ECONNREFUSED) => continue,
             Err(error) => {
                 log::write(
                     request,
@@ -63,7 +66,8 @@ pub fn dispatch(
                 return status;
             }
             Ended::Abandoned(status) => return status,
-            Ended::Refused => group.rest(slot.worker, connection),
+            Ended::Refused if connection.frames.is_empty() => group.rest(slot.worker, connection),
+            Ended::Refused => {}
             Ended::Broken(Broken::Reset) if relay.may_go_elsewhere() => {}
             Ended::Broken(why) => return broken(request, group, &slot, pid, &mut relay, why, used),
         }

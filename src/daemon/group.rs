@@ -78,10 +78,9 @@ impl Group {
 
     /// How long a request may wait for a worker.
     pub fn patience(&self) -> Patience {
-        let now = Instant::now();
         let queue = self.config.queue_timeout;
         let free = if queue.is_zero() { self.socket_timeout } else { queue };
-        Patience { ready: now + self.config.connect_timeout, free: now + free }
+        Patience { ready: self.config.connect_timeout, free: Instant::now() + free }
     }
 
     /// A slot of a worker for one request.
@@ -105,7 +104,8 @@ impl Group {
             return Ok((connection, true));
         }
         let socket = self.sockets.get(slot.worker).ok_or(Errno::EINVAL)?;
-        let connection = Connection::open(socket.name(), slot.generation, self.socket_timeout)?;
+        let (connect, io) = (self.config.connect_timeout, self.socket_timeout);
+        let connection = Connection::open(socket.name(), slot.generation, connect, io)?;
         Ok((connection, false))
     }
 

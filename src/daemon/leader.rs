@@ -1,7 +1,7 @@
 //! Starting the leader of a process group, in the httpd parent.
 
 use crate::daemon::group::Group;
-use crate::httpd::VERSION;
+use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
 use daemon_abi::launch::{Launch, Preload};
 use daemon_abi::privileges::Identity;
@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// What a leader executes: takes the engine at the path given as an extension module and becomes the leader. It ends
 /// without finalising Python.
@@ -24,6 +25,9 @@ engine = module_from_spec(spec)
 spec.loader.exec_module(engine)
 os._exit(engine.main(int(sys.argv[2])))
 ";
+
+/// What a timeout of zero stands for where it means none.
+const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// All that is needed to start a group's leader, any number of times.
 #[derive(Debug)]
@@ -64,8 +68,9 @@ impl Recipe {
         let config = &group.config;
         let listeners: Vec<RawFd> =
             group.with_listeners(|all| all.iter().map(AsRawFd::as_raw_fd).collect());
-        let milliseconds =
-            |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let unless_zero =
+            |time: Duration| milliseconds(if time.is_zero() { FOREVER } else { time });
         let launch = Launch {
             group: config.name.clone(),
             title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),
@@ -85,11 +90,14 @@ impl Recipe {
             preloads: self.preloads.clone(),
             stack_size: config.stack_size.unwrap_or(0) as u64,
             maximum_requests: config.maximum_requests.into(),
-            graceful_timeout: milliseconds(config.graceful_timeout),
-            shutdown_timeout: milliseconds(config.shutdown_timeout),
+            graceful_timeout: unless_zero(config.graceful_timeout),
+            shutdown_timeout: unless_zero(config.shutdown_timeout),
             socket_timeout: milliseconds(group.socket_timeout),
             log_level: self.log_level,
             server_version: VERSION,
+            server_description: server::description().to_vec(),
+            server_mpm: server::mpm_name().to_vec(),
+            server_built: server::built().to_vec(),
         };
         let data = memory_file(c"wsgi-launch", &launch.encode())?;
         let data_fd = data.as_raw_fd().to_string();

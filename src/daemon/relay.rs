@@ -47,6 +47,8 @@ pub struct Relay<'r> {
     body_read: bool,
     /// The head of the response was handed to httpd.
     started: bool,
+    /// The worker said something in this attempt, so it has the request.
+    heard: bool,
     sent: usize,
 }
 
@@ -64,7 +66,6 @@ struct Attempt<'c> {
     pending: Vec<u8>,
     /// httpd got bytes since the last flush.
     unflushed: bool,
-    heard: bool,
 }
 
 impl<'r> Relay<'r> {
@@ -78,6 +79,7 @@ impl<'r> Relay<'r> {
             eager: Vec::new(),
             body_read: false,
             started: false,
+            heard: false,
             sent: 0,
         }
     }
@@ -102,7 +104,7 @@ impl<'r> Relay<'r> {
                     self.body_read = true;
                     break;
                 }
-                Err(error) => return Err(self.client_failed(error)),
+                Err(error) => return Err(response::body_failed(self.request, error)),
             }
         }
         self.eager.truncate(filled);
@@ -111,7 +113,7 @@ impl<'r> Relay<'r> {
 
     /// Whether a worker that closed the connection cannot have started the request.
     pub fn may_go_elsewhere(&self) -> bool {
-        !self.started && self.sent <= wire::WHOLE_MESSAGE
+        !self.started && !self.heard && self.sent <= wire::WHOLE_MESSAGE
     }
 
     /// Ends the response in the only way that is left: as an error of httpd's, or cut off.
@@ -142,8 +144,8 @@ impl<'r> Relay<'r> {
             gone: 0,
             pending: Vec::new(),
             unflushed: false,
-            heard: false,
         };
+        self.heard = false;
         if let Err(why) = self.open(&mut attempt, opening) {
             return Ended::Broken(why);
         }
@@ -219,13 +221,18 @@ impl<'r> Relay<'r> {
         app_status: u32,
         protocol_status: ProtocolStatus,
     ) -> Ended {
-        let again = attempt.gone == 0 && attempt.outgoing.is_empty();
+        // Nothing of the body is on its way that the next request would come behind.
+        let again = attempt.connection.frames.is_empty()
+            && attempt.outgoing.is_empty()
+            && (!attempt.pulled || self.body_read);
         let status = match (protocol_status, app_status) {
-            (ProtocolStatus::Overloaded, _) if !self.started && again => return Ended::Refused,
+            (ProtocolStatus::Overloaded, _) if !self.started && !attempt.pulled => {
+                return Ended::Refused;
+            }
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&attempt.pending], After::End);
                 if passed.is_err() {
-                    self.note_client_gone();
+                    response::client_gone(self.request);
                 }
                 Status::OK
             }
@@ -267,7 +274,7 @@ impl<'r> Relay<'r> {
 
     fn receive(&mut self, attempt: &mut Attempt<'_>, wait: bool) -> Result<bool, Ended> {
         let received = attempt.connection.receive(wait).map_err(Ended::Broken)?;
-        attempt.heard |= received;
+        self.heard |= received;
         Ok(received)
     }
 
@@ -319,7 +326,7 @@ impl<'r> Relay<'r> {
                 }
                 Err(error) => {
                     attempt.outgoing.clear();
-                    let status = self.client_failed(error);
+                    let status = response::body_failed(self.request, error);
                     return Err(Ended::Abandoned(self.fail(status)));
                 }
             }
@@ -341,27 +348,9 @@ impl<'r> Relay<'r> {
         Ok(())
     }
 
-    /// The client cannot be read from; the answer it would get.
-    fn client_failed(&self, error: crate::httpd::Error) -> Status {
-        log::write(
-            self.request,
-            Level::INFO,
-            format_args!("the client did not send the whole request body: {error}"),
-        );
-        error.request_status()
-    }
-
     fn client_gone(&self) -> Ended {
-        self.note_client_gone();
+        response::client_gone(self.request);
         Ended::Abandoned(Status::OK)
-    }
-
-    fn note_client_gone(&self) {
-        log::write(
-            self.request,
-            Level::INFO,
-            format_args!("the client went away before the response was sent"),
-        );
     }
 
     fn bad_head(&mut self, error: &HeadError) -> Ended {

@@ -313,11 +313,8 @@ fn watch(pid: i32, shutdown: Duration) {
         Event::Lost => leader_ended(pid, None),
         Event::Restart | Event::Unregister => {}
     });
-    LIVING.with_borrow_mut(|living| {
-        // The pool of a watch that is over can go now, outside of its own callback.
-        living.retain(|it| !it.over);
-        living.push(Living { pid, over: false, shutdown, _pool: pool });
-    });
+    LIVING
+        .with_borrow_mut(|living| living.push(Living { pid, over: false, shutdown, _pool: pool }));
 }
 
 fn leader_ended(pid: i32, status: Option<i32>) {
@@ -362,6 +359,8 @@ impl Managed {
 
 /// Starts the leaders that could not be started, or ended too soon.
 pub fn retry() {
+    // Here no watch is in the middle of its callback, so the pools of those that are over can go.
+    LIVING.with_borrow_mut(|living| living.retain(|it| !it.over));
     if let Some(runtime) = current() {
         runtime.groups.iter().filter(|managed| !managed.has_leader()).for_each(lead);
     }
@@ -377,7 +376,11 @@ pub fn child_ended(pid: i32) {
 /// A new httpd child.
 pub fn enter_child() {
     if let Some(runtime) = current() {
-        runtime.groups.iter().for_each(|managed| managed.group.enter_child());
+        for managed in &runtime.groups {
+            managed.group.enter_child();
+            // The control pipe is the parent's: held here, a retired group would not know before this child ends.
+            managed.leader.lock().unwrap_or_else(PoisonError::into_inner).leader = None;
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 //! Each worker has one of its own, so that the module chooses the worker. The leader inherits the listening
 //! end; httpd's children connect by a descriptor of the socket's name, which stays good when the name is removed.
 
+use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
 };
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::{Gid, Uid, chown};
+use nix::unistd::{Gid, Uid, fchownat};
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -43,9 +44,12 @@ impl WorkerSocket {
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         listen(&listener, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
         if let Some(owner) = owner {
-            chown(path, Some(Uid::from_raw(owner)), None::<Gid>)?;
+            // Not through a link that somebody who may write there has put in its place.
+            let flags = AtFlags::AT_SYMLINK_NOFOLLOW;
+            fchownat(AT_FDCWD, path, Some(Uid::from_raw(owner)), None::<Gid>, flags)?;
         }
-        let name = File::options().read(true).custom_flags(libc::O_PATH).open(path)?.into();
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        let name = File::options().read(true).custom_flags(flags).open(path)?.into();
         Ok((Self { path: path.to_path_buf(), name }, listener))
     }
 

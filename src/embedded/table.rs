@@ -5,6 +5,7 @@
 
 use crate::config::Effective;
 use crate::httpd::log::{self, Main};
+use crate::httpd::server;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
@@ -41,12 +42,7 @@ impl<'r> RequestExchange<'r> {
             Ok(Read::End) => 0,
             Ok(Read::Blocked) => -3,
             Err(error) => {
-                self.request.connection().close_after_response();
-                log::write(
-                    self.request,
-                    Level::INFO,
-                    format_args!("the client did not send the whole request body: {error}"),
-                );
+                response::body_failed(self.request, error);
                 if error.timed_out() { -2 } else { -1 }
             }
         }
@@ -65,7 +61,11 @@ impl<'r> RequestExchange<'r> {
         }
         let after = if last { After::End } else { After::Flush };
         let passed = self.output.pass_slices(chunks, after);
-        if passed.is_err() || self.request.is_aborted() { -1 } else { 0 }
+        if passed.is_err() || self.request.is_aborted() {
+            response::client_gone(self.request);
+            return -1;
+        }
+        0
     }
 }
 
@@ -170,6 +170,14 @@ pub fn start(
         threads,
         processes,
         server_version: VERSION,
+        server_description: Bytes::new(server::description()),
+        server_mpm: Bytes::new(server::mpm_name()),
+        server_built: Bytes::new(server::built()),
+        restrict_stdin: false,
+        restrict_stdout: false,
+        restrict_signal: true,
+        python_eggs: Bytes::EMPTY,
+        switch_interval: 0.0,
         log: log_line,
     };
     // SAFETY: the engine's version was checked, and all that is handed over lives for the call.

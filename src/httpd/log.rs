@@ -1,7 +1,8 @@
 //! The error log: one line, with the client and the virtual host that httpd puts before it.
 //!
-//! A level is compared with `LogLevel` (also `LogLevel wsgi:debug`) before anything is formatted. Texts are bytes; they
-//! end at a NUL, and `%` has no meaning in them. httpd escapes control characters.
+//! A level is compared with `LogLevel` (also `LogLevel wsgi:debug`) before anything is formatted. Texts are bytes, and
+//! `%` has no meaning in them. httpd escapes control characters, and cuts what is too long for it; so a long line of
+//! bytes is continued by another.
 //! See <https://httpd.apache.org/docs/2.4/developer/modguide.html#logging>.
 
 use std::ffi::{CStr, CString, c_int};
@@ -88,17 +89,25 @@ pub fn write(subject: impl Subject, level: Level, text: fmt::Arguments<'_>) {
     }
 }
 
-/// Writes a line that is bytes.
+/// Writes a line that is bytes, as several if it is too long for one.
 pub fn write_bytes(subject: impl Subject, level: Level, text: &[u8]) {
     if subject.logs(level) {
-        subject.put(level, &terminated(text.to_vec()));
+        for piece in wsgi::log_pieces(text) {
+            subject.put(level, &terminated(piece.to_vec()));
+        }
     }
 }
 
-fn terminated(mut text: Vec<u8>) -> CString {
-    let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-    text.truncate(end);
-    CString::new(text).unwrap_or_default()
+/// A C string. A NUL would hide what follows it, so it is written out.
+fn terminated(text: Vec<u8>) -> CString {
+    CString::new(text).unwrap_or_else(|error| {
+        let shown: Vec<u8> = error
+            .into_vec()
+            .into_iter()
+            .flat_map(|byte| if byte == 0 { b"\\x00".to_vec() } else { vec![byte] })
+            .collect();
+        CString::new(shown).unwrap_or_default()
+    })
 }
 
 impl Subject for Request<'_> {
@@ -212,8 +221,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_ends_at_a_nul() {
-        assert_eq!(terminated(b"one\0two".to_vec()).as_bytes(), b"one");
+    fn a_nul_hides_nothing() {
+        assert_eq!(terminated(b"one\0two".to_vec()).as_bytes(), b"one\\x00two");
         assert_eq!(terminated(b"one %s".to_vec()).as_bytes(), b"one %s");
     }
 

@@ -14,6 +14,24 @@ use super::config::Module;
 use super::pool::{Pool, text, truth};
 use super::sys;
 
+/// What httpd calls itself in full, for example `Apache/2.4.62 (Debian)`.
+pub fn description() -> &'static [u8] {
+    // SAFETY: a string that httpd keeps as long as its configuration; at least as long as a child lives.
+    unsafe { text(sys::ap_get_server_description()) }.unwrap_or_default().to_bytes()
+}
+
+/// The name of the MPM, for example `event`.
+pub fn mpm_name() -> &'static [u8] {
+    // SAFETY: a string constant of the MPM.
+    unsafe { text(sys::ap_show_mpm()) }.unwrap_or_default().to_bytes()
+}
+
+/// When httpd was built.
+pub fn built() -> &'static [u8] {
+    // SAFETY: a string constant of httpd.
+    unsafe { text(sys::ap_get_server_built()) }.unwrap_or_default().to_bytes()
+}
+
 /// The version of the headers this module was built with: major, minor, patch.
 pub const VERSION: [u32; 3] = [
     sys::AP_SERVER_MAJORVERSION_NUMBER,

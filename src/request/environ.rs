@@ -19,9 +19,9 @@ pub struct Environ<'r> {
 /// Where a URI is cut into `SCRIPT_NAME` and `PATH_INFO`.
 pub struct Mount<'r> {
     /// `SCRIPT_NAME`, runs of slashes made one.
-    pub script_name: Cow<'r, [u8]>,
+    pub script_name: &'r [u8],
     /// `PATH_INFO`, runs of slashes made one.
-    pub path_info: Cow<'r, [u8]>,
+    pub path_info: &'r [u8],
 }
 
 impl<'r> Mount<'r> {
@@ -35,9 +35,13 @@ impl<'r> Mount<'r> {
         } else {
             path_info_start(uri, path_info)
         };
+        let single = |path: &'r [u8]| match collapse_slashes(path) {
+            Cow::Borrowed(path) => path,
+            Cow::Owned(path) => request.pool().dup(&path).to_bytes(),
+        };
         Self {
-            script_name: collapse_slashes(uri.get(..end).unwrap_or(uri)),
-            path_info: collapse_slashes(if included { b"" } else { path_info }),
+            script_name: single(uri.get(..end).unwrap_or(uri)),
+            path_info: single(if included { b"" } else { path_info }),
         }
     }
 }
@@ -103,13 +107,6 @@ impl<'r> Environ<'r> {
 
     fn push_owned(&mut self, name: &'static [u8], value: &[u8]) {
         self.push(name, self.request.pool().dup(value).to_bytes());
-    }
-
-    fn push_cow(&mut self, name: &'static [u8], value: &Cow<'r, [u8]>) {
-        match value {
-            Cow::Borrowed(value) => self.push(name, value),
-            Cow::Owned(value) => self.push_owned(name, value),
-        }
     }
 
     fn headers(&mut self, pass_authorization: bool) {
@@ -180,8 +177,8 @@ impl<'r> Environ<'r> {
         self.push(b"REQUEST_URI", request_uri(request));
         self.push(b"QUERY_STRING", bytes(request.args()));
         self.push_text(b"SCRIPT_FILENAME", request.filename());
-        self.push_cow(b"SCRIPT_NAME", &mount.script_name);
-        self.push_cow(b"PATH_INFO", &mount.path_info);
+        self.push(b"SCRIPT_NAME", mount.script_name);
+        self.push(b"PATH_INFO", mount.path_info);
         if let Some(previous) = request.previous() {
             self.push_text(b"REDIRECT_URL", previous.uri());
             self.push_text(b"REDIRECT_QUERY_STRING", previous.args());
@@ -195,8 +192,8 @@ impl<'r> Environ<'r> {
         self.push_owned(b"mod_wsgi.callable_object", &effective.callable_object);
         self.push_text(b"mod_wsgi.request_handler", self.request.handler());
         self.push(b"mod_wsgi.handler_script", b"");
-        self.push_cow(b"mod_wsgi.script_name", &mount.script_name);
-        self.push_cow(b"mod_wsgi.path_info", &mount.path_info);
+        self.push(b"mod_wsgi.script_name", mount.script_name);
+        self.push(b"mod_wsgi.path_info", mount.path_info);
         self.push(b"mod_wsgi.listener_host", bytes(connection.local_ip()));
         if let Some(port) = connection.local_port() {
             self.push_owned(b"mod_wsgi.listener_port", port.to_string().as_bytes());
@@ -240,13 +237,13 @@ fn target(line: &[u8]) -> &[u8] {
 /// What names of groups are made of, for one request.
 pub struct RequestFacts<'r> {
     request: Request<'r>,
-    mount: Cow<'r, [u8]>,
+    script_name: &'r [u8],
 }
 
 impl<'r> RequestFacts<'r> {
     /// The facts of a request.
     pub fn new(request: Request<'r>, mount: &Mount<'r>) -> Self {
-        Self { request, mount: mount.script_name.clone() }
+        Self { request, script_name: mount.script_name }
     }
 }
 
@@ -264,7 +261,7 @@ impl Facts for RequestFacts<'_> {
     }
 
     fn script_name(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&self.mount)
+        Cow::Borrowed(self.script_name)
     }
 
     fn variable(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {

@@ -2,8 +2,28 @@
 //!
 //! Sources: PEP 3333 ("The start_response() Callable"), RFC 9110, and httpd's `http_filters.c`.
 
-use crate::httpd::Request;
+use crate::httpd::{Error, Level, Request, Status, log};
 use wsgi::{content_length, header};
+
+/// The client did not send the whole body of its request; the answer it would get.
+pub fn body_failed(request: Request<'_>, error: Error) -> Status {
+    request.connection().close_after_response();
+    log::write(
+        request,
+        Level::INFO,
+        format_args!("WRS2015: the client did not send the whole request body: {error}"),
+    );
+    error.request_status()
+}
+
+/// The client takes no more of the response.
+pub fn client_gone(request: Request<'_>) {
+    log::write(
+        request,
+        Level::INFO,
+        format_args!("WRS2016: the client went away before the response was sent"),
+    );
+}
 
 /// Gives status and headers to httpd. The strings are copied.
 ///

@@ -71,6 +71,10 @@ WSGISocketPrefix "{directory}/run/wsgi"
 """
 
 
+# What httpd writes when it has set its signal handlers and its children are on their way.
+RESUMED = "resuming normal operations"
+
+
 class StartFailed(Exception):
     """httpd did not come up; the text is what it said."""
 
@@ -216,9 +220,10 @@ class Httpd:
             self.port = self.port or free_port()
             self.write_config()
             output = self.directory / "logs" / "output"
+            before = self.error_log.count(RESUMED)
             with open(output, "wb") as file:
                 self.process = subprocess.Popen(**self.command("-DFOREGROUND"), stdout=file, stderr=file)
-            if wait_until(self.answers_or_is_gone, "httpd to accept connections", 20) == "answers":
+            if wait_until(lambda before=before: self.answers_or_is_gone(before), "httpd to accept connections", 20) == "answers":
                 Httpd.running.append(self)
                 return self
             said = output.read_text("utf-8", "replace")
@@ -228,10 +233,12 @@ class Httpd:
             self.port = 0
         raise StartFailed("no free port was found")
 
-    def answers_or_is_gone(self):
-        """Whether the port is open, or the process has ended."""
+    def answers_or_is_gone(self, before):
+        """Whether it has come up and the port is open, or the process has ended."""
         if self.process.poll() is not None:
             return "gone"
+        if self.error_log.count(RESUMED) == before:
+            return None
         with socket.socket() as probe:
             probe.settimeout(1)
             return "answers" if probe.connect_ex(("127.0.0.1", self.port)) == 0 else None
@@ -265,10 +272,9 @@ class Httpd:
 
     def again(self, signal_number, what):
         """Send a signal to the parent and wait until it has read its configuration anew."""
-        resumed = "resuming normal operations"
-        before = self.error_log.count(resumed)
+        before = self.error_log.count(RESUMED)
         self.process.send_signal(signal_number)
-        wait_until(lambda: self.error_log.count(resumed) > before, f"httpd to {what}", 30)
+        wait_until(lambda: self.error_log.count(RESUMED) > before, f"httpd to {what}", 30)
 
     def graceful(self):
         """Restart without breaking requests."""

@@ -58,6 +58,12 @@ pub struct Launch {
     pub log_level: u32,
     /// `apache.version`.
     pub server_version: [u32; 3],
+    /// `apache.description`.
+    pub server_description: Vec<u8>,
+    /// `apache.mpm_name`.
+    pub server_mpm: Vec<u8>,
+    /// `apache.build_date`.
+    pub server_built: Vec<u8>,
 }
 
 /// Launch data that cannot be read.
@@ -136,6 +142,9 @@ impl Launch {
             pairs::push(&mut out, b"home", home);
         }
         pairs::push(&mut out, b"python-path", &self.python_path);
+        pairs::push(&mut out, b"server-description", &self.server_description);
+        pairs::push(&mut out, b"server-mpm", &self.server_mpm);
+        pairs::push(&mut out, b"server-built", &self.server_built);
         for preload in &self.preloads {
             pairs::push(&mut out, b"preload", &preload.filename);
             pairs::push(&mut out, b"preload-group", &preload.application_group);
@@ -164,6 +173,9 @@ impl Launch {
                 }
                 b"home" => launch.home = Some(value.to_vec()),
                 b"python-path" => launch.python_path = value.to_vec(),
+                b"server-description" => launch.server_description = value.to_vec(),
+                b"server-mpm" => launch.server_mpm = value.to_vec(),
+                b"server-built" => launch.server_built = value.to_vec(),
                 b"preload" => launch
                     .preloads
                     .push(Preload { filename: value.to_vec(), application_group: Vec::new() }),
@@ -225,6 +237,9 @@ mod tests {
             socket_timeout: 60_000,
             log_level: 6,
             server_version: [2, 4, 62],
+            server_description: b"Apache/2.4.62 (Test)".to_vec(),
+            server_mpm: b"event".to_vec(),
+            server_built: b"2024".to_vec(),
         };
         assert_eq!(Launch::decode(&launch.encode()), Ok(launch));
     }

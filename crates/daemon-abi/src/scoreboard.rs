@@ -3,7 +3,8 @@
 //! One piece of shared memory per group, made by the httpd parent before anything forks. The httpd children
 //! choose a worker by it ([`Scoreboard::acquire`]), the leader and the workers write their state into it.
 //!
-//! How many requests a worker has in flight is the sum of its row of counts, one count per httpd child. A
+//! How many requests a worker has in flight is the sum of its counts, one per httpd child. There are two sets of them, for processes
+//! that follow each other in a place: what an old one still has is not held against the new one. A
 //! child changes only its own counts, so when it dies the parent sets them to zero and nothing is lost
 //! ([`Scoreboard::clear_child`]). A child claims before it looks: it adds one to its count and gives it back if the
 //! sum is then above the capacity. So there are never more requests in flight than threads.
@@ -49,6 +50,8 @@ struct WorkerRow {
     state: AtomicU32,
     generation: AtomicU32,
     pid: AtomicI32,
+    /// Threads that run an application, as the worker counts them: also for requests that nobody waits for any more.
+    busy: AtomicU32,
     /// The wait status of the last process in this place.
     last_status: AtomicI32,
     last_pid: AtomicI32,
@@ -98,8 +101,8 @@ pub enum Refused {
 /// Until when to wait, by what there is to wait for.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
-    /// For a worker that is ready.
-    pub ready: Instant,
+    /// For a worker to be ready, from the moment that none is.
+    pub ready: Duration,
     /// For a free slot, when workers are ready and full.
     pub free: Instant,
 }
@@ -145,7 +148,8 @@ unsafe impl Sync for Scoreboard {}
 fn length(workers: usize, children: usize) -> Option<NonZeroUsize> {
     let rows = workers.checked_mul(size_of::<WorkerRow>())?;
     let pids = children.checked_mul(size_of::<AtomicI32>())?;
-    let counts = workers.checked_mul(children)?.checked_mul(size_of::<AtomicU32>())?;
+    let words = workers.checked_mul(2)?.checked_add(1)?.checked_mul(children)?;
+    let counts = words.checked_mul(size_of::<AtomicU32>())?;
     NonZeroUsize::new(ROWS_AT.checked_add(rows)?.checked_add(pids)?.checked_add(counts)?)
 }
 
@@ -156,10 +160,15 @@ impl Scoreboard {
     /// Makes a scoreboard for `workers` of `capacity` threads each, used by up to `children` httpd children, and the
     /// descriptor by which the leader maps it.
     pub fn create(workers: usize, children: usize, capacity: u32) -> io::Result<(OwnedFd, Self)> {
+        use nix::fcntl::{FcntlArg, SealFlag, fcntl};
         use nix::sys::memfd::{MFdFlags, memfd_create};
-        let fd = memfd_create(c"wsgi-scoreboard", MFdFlags::MFD_CLOEXEC)?;
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let fd = memfd_create(c"wsgi-scoreboard", flags)?;
         let length = length(workers, children).ok_or_else(too_large)?;
         nix::unistd::ftruncate(&fd, i64::try_from(length.get()).map_err(io::Error::other)?)?;
+        // The group's own code has this descriptor: it must not be able to take the memory from under httpd.
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))?;
         let memory = map(fd.as_fd(), length)?;
         let header = Header {
             magic: MAGIC,
@@ -214,15 +223,14 @@ impl Scoreboard {
         }
     }
 
-    /// The counts, one run of all children per worker.
-    fn counts(&self) -> &[AtomicU32] {
-        let at = ROWS_AT
-            + self.workers * size_of::<WorkerRow>()
-            + self.children * size_of::<AtomicI32>();
+    /// Words per child: requests that wait, then two runs of counts per worker, for even and odd generations.
+    fn words(&self) -> &[AtomicU32] {
+        let pids = self.children * size_of::<AtomicI32>();
+        let at = ROWS_AT + self.workers * size_of::<WorkerRow>() + pids;
         // SAFETY: `length` counted this many words after the pids; zero bytes are a word.
         unsafe {
             let first = self.memory.cast::<u8>().add(at).cast::<AtomicU32>();
-            NonNull::slice_from_raw_parts(first, self.workers * self.children).as_ref()
+            NonNull::slice_from_raw_parts(first, (1 + self.workers * 2) * self.children).as_ref()
         }
     }
 
@@ -230,14 +238,17 @@ impl Scoreboard {
         self.worker_rows().get(worker)
     }
 
-    fn counts_of(&self, worker: usize) -> &[AtomicU32] {
-        let start = worker * self.children;
-        let used = (self.header().rows.load(SeqCst) as usize).min(self.children);
-        self.counts().get(start..start + used).unwrap_or(&[])
+    /// Where the run of counts of a worker's generation begins.
+    fn run(&self, worker: usize, generation: u32) -> usize {
+        (1 + worker * 2 + usize::from(generation % 2 == 1)) * self.children
     }
 
-    fn count(&self, worker: usize, child: Child) -> Option<&AtomicU32> {
-        self.counts().get(worker * self.children + child.0)
+    fn count(&self, worker: usize, generation: u32, child: Child) -> Option<&AtomicU32> {
+        self.words().get(self.run(worker, generation) + child.0)
+    }
+
+    fn waiting_of(&self, child: Child) -> Option<&AtomicU32> {
+        self.words().get(child.0)
     }
 
     /// How many workers the group has.
@@ -245,9 +256,22 @@ impl Scoreboard {
         self.workers
     }
 
-    /// Requests in flight to a worker, from all children together.
+    /// Requests in flight to the process in a worker's place, from all children together.
     pub fn in_flight(&self, worker: usize) -> u32 {
-        self.counts_of(worker).iter().map(|count| count.load(SeqCst)).fold(0, u32::wrapping_add)
+        self.in_flight_to(worker, self.generation(worker))
+    }
+
+    fn in_flight_to(&self, worker: usize, generation: u32) -> u32 {
+        let used = (self.header().rows.load(SeqCst) as usize).min(self.children);
+        let start = self.run(worker, generation);
+        let counts = self.words().get(start..start + used).unwrap_or_default();
+        counts.iter().map(|count| count.load(SeqCst)).fold(0, u32::wrapping_add)
+    }
+
+    /// Requests that a worker has to do with: in flight to it, or still run by it although nobody waits for the answer.
+    fn load(&self, worker: usize, generation: u32) -> u32 {
+        let busy = self.row(worker).map_or(0, |row| row.busy.load(SeqCst));
+        self.in_flight_to(worker, generation).max(busy)
     }
 
     /// Requests that wait for a slot.
@@ -275,6 +299,7 @@ impl Scoreboard {
         if let Some(row) = self.row(worker) {
             row.state.store(State::Starting.word(), SeqCst);
             row.pid.store(pid, SeqCst);
+            row.busy.store(0, SeqCst);
             row.generation.fetch_add(1, SeqCst);
         }
     }
@@ -311,10 +336,19 @@ impl Scoreboard {
         self.wake_all();
     }
 
-    /// A worker counts a request it took.
-    pub fn count_request(&self, worker: usize) {
-        if let Some(row) = self.row(worker) {
+    /// The worker process `pid` counts a thread that runs an application now.
+    pub fn begin_request(&self, worker: usize, pid: i32) {
+        if let Some(row) = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid) {
+            row.busy.fetch_add(1, SeqCst);
             row.requests.fetch_add(1, SeqCst);
+        }
+    }
+
+    /// A thread of the worker process `pid` is free again.
+    pub fn end_request(&self, worker: usize, pid: i32) {
+        if let Some(row) = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid) {
+            let _ = row.busy.fetch_update(SeqCst, SeqCst, |busy| busy.checked_sub(1));
+            self.wake_one();
         }
     }
 
@@ -340,9 +374,17 @@ impl Scoreboard {
         for (index, slot) in self.child_pids().iter().enumerate() {
             if slot.load(SeqCst) == pid {
                 for worker in 0..self.workers {
-                    if let Some(count) = self.count(worker, Child(index)) {
-                        count.store(0, SeqCst);
+                    for generation in 0..2 {
+                        if let Some(count) = self.count(worker, generation, Child(index)) {
+                            count.store(0, SeqCst);
+                        }
                     }
+                }
+                if let Some(waiting) = self.waiting_of(Child(index)) {
+                    let lost = waiting.swap(0, SeqCst);
+                    let total = &self.header().waiting;
+                    let _ =
+                        total.fetch_update(SeqCst, SeqCst, |all| Some(all.saturating_sub(lost)));
                 }
                 slot.store(0, SeqCst);
                 self.wake_all();
@@ -352,65 +394,64 @@ impl Scoreboard {
 
     /// Takes a slot of the least busy worker that is ready, waiting for one as long as `patience` lasts.
     pub fn acquire(&self, child: Child, patience: Patience) -> Result<Slot<'_>, Refused> {
+        let mut none_since = None;
         loop {
             let turn = self.header().turn.load(SeqCst);
             if let Some(slot) = self.try_acquire(child) {
                 return Ok(slot);
             }
-            self.header().waiting.fetch_add(1, SeqCst);
-            // Look once more: a slot given back before `waiting` was counted woke nobody.
-            let slot = self.try_acquire(child);
-            let deadline = match &slot {
-                Some(_) => None,
-                None if self.header().failed.load(SeqCst) != 0 => {
-                    self.header().waiting.fetch_sub(1, SeqCst);
-                    return Err(Refused::Failed);
-                }
-                None => {
-                    let ready = (0..self.workers).any(|it| self.state(it) == State::Ready);
-                    Some(if ready {
-                        (patience.free, Refused::Busy)
-                    } else {
-                        (patience.ready, Refused::NoWorker)
-                    })
-                }
-            };
-            let refused = deadline.and_then(|(deadline, why)| {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Some(why);
-                }
-                futex_wait(&self.header().turn, turn, left);
-                None
-            });
-            self.header().waiting.fetch_sub(1, SeqCst);
-            match (slot, refused) {
-                (Some(slot), _) => return Ok(slot),
-                (None, Some(why)) => return Err(why),
-                (None, None) => {}
+            let waiting = Waiting::begin(self, child);
+            // Look once more: a slot given back before this one was counted as waiting woke nobody.
+            if let Some(slot) = self.try_acquire(child) {
+                return Ok(slot);
             }
+            if self.header().failed.load(SeqCst) != 0 {
+                return Err(Refused::Failed);
+            }
+            let ready = (0..self.workers).any(|worker| self.state(worker) == State::Ready);
+            let (deadline, refused) = if ready {
+                none_since = None;
+                (patience.free, Refused::Busy)
+            } else {
+                let since = *none_since.get_or_insert_with(Instant::now);
+                (since + patience.ready, Refused::NoWorker)
+            };
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(refused);
+            }
+            futex_wait(&self.header().turn, turn, left);
+            drop(waiting);
         }
     }
 
     fn try_acquire(&self, child: Child) -> Option<Slot<'_>> {
-        let (worker, _) = (0..self.workers)
+        let (worker, generation, _) = (0..self.workers)
             .filter(|&worker| self.state(worker) == State::Ready)
-            .map(|worker| (worker, self.in_flight(worker)))
-            .filter(|&(_, busy)| busy < self.capacity)
-            .min_by_key(|&(_, busy)| busy)?;
-        let generation = self.generation(worker);
-        self.count(worker, child)?.fetch_add(1, SeqCst);
-        let slot = Slot { board: self, worker, generation, child };
+            .map(|worker| (worker, self.generation(worker)))
+            .map(|(worker, generation)| (worker, generation, self.load(worker, generation)))
+            .filter(|&(_, _, load)| load < self.capacity)
+            .min_by_key(|&(_, _, load)| load)?;
+        let pid = self.pid(worker);
+        self.count(worker, generation, child)?.fetch_add(1, SeqCst);
+        let slot = Slot { board: self, worker, pid, generation, child };
         // Somebody else may have claimed the same slot: whoever then sees too many gives it back.
-        (self.in_flight(worker) <= self.capacity && self.state(worker) == State::Ready)
-            .then_some(slot)
+        let good = self.in_flight_to(worker, generation) <= self.capacity
+            && self.generation(worker) == generation
+            && self.state(worker) == State::Ready;
+        good.then_some(slot)
     }
 
-    fn release(&self, worker: usize, child: Child) {
-        if let Some(count) = self.count(worker, child) {
+    fn release(&self, worker: usize, generation: u32, child: Child) {
+        if let Some(count) = self.count(worker, generation, child) {
             // Not below zero, should the memory have been spoilt.
             let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
         }
+        self.wake_one();
+    }
+
+    /// A slot may be free: one of those that wait looks again.
+    fn wake_one(&self) {
         if self.header().waiting.load(SeqCst) != 0 {
             self.header().turn.fetch_add(1, SeqCst);
             futex_wake(&self.header().turn, 1);
@@ -434,6 +475,31 @@ impl Drop for Scoreboard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Child(usize);
 
+/// A request that waits is counted, for its child and for all.
+struct Waiting<'b> {
+    board: &'b Scoreboard,
+    child: Child,
+}
+
+impl<'b> Waiting<'b> {
+    fn begin(board: &'b Scoreboard, child: Child) -> Self {
+        if let Some(waiting) = board.waiting_of(child) {
+            waiting.fetch_add(1, SeqCst);
+        }
+        board.header().waiting.fetch_add(1, SeqCst);
+        Self { board, child }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let own = self.board.waiting_of(self.child);
+        for count in own.into_iter().chain([&self.board.header().waiting]) {
+            let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
+        }
+    }
+}
+
 /// The right to have one request in flight to a worker; given back when dropped.
 #[derive(Debug)]
 pub struct Slot<'b> {
@@ -442,12 +508,14 @@ pub struct Slot<'b> {
     /// The worker.
     pub worker: usize,
     /// The process it was when the slot was taken.
+    pub pid: i32,
+    /// Which process that was, counted.
     pub generation: u32,
 }
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.board.release(self.worker, self.child);
+        self.board.release(self.worker, self.generation, self.child);
     }
 }
 

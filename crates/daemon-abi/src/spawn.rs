@@ -193,7 +193,7 @@ mod tests {
         let lost = std::fs::File::open("/dev/null").unwrap();
         // SAFETY: sets a flag on a file of this test.
         unsafe { libc::fcntl(lost.as_raw_fd(), libc::F_SETFD, 0) };
-        let text = shell("ls /proc/$$/fd | tr '\\n' ' '", &[kept.as_raw_fd()], Directory::Same);
+        let text = shell("ls /proc/$$/fd", &[kept.as_raw_fd()], Directory::Same);
         let open: Vec<RawFd> =
             text.unwrap().split_whitespace().map(|fd| fd.parse().unwrap()).collect();
         assert!(open.contains(&kept.as_raw_fd()), "{open:?}");

@@ -18,7 +18,7 @@ pub mod library;
 pub use bytes::{Bytes, Pair};
 
 /// The version of every shape in this crate.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The symbol of the engine which returns its table: `extern "C" fn() -> *const Engine`.
 pub const ENTRY: &CStr = c"mod_wsgi_rs_engine";
@@ -82,6 +82,22 @@ pub struct StartUp {
     pub processes: u32,
     /// `apache.version`: major, minor, patch.
     pub server_version: [u32; 3],
+    /// `apache.description`, for example `Apache/2.4.62 (Debian)`.
+    pub server_description: Bytes,
+    /// `apache.mpm_name`, for example `event`.
+    pub server_mpm: Bytes,
+    /// `apache.build_date`.
+    pub server_built: Bytes,
+    /// Reading `sys.stdin` is an error (`WSGIRestrictStdin`).
+    pub restrict_stdin: bool,
+    /// Writing to `sys.stdout` is an error (`WSGIRestrictStdout`).
+    pub restrict_stdout: bool,
+    /// `signal.signal` installs nothing (`WSGIRestrictSignal`).
+    pub restrict_signal: bool,
+    /// `PYTHON_EGG_CACHE`; empty: as it is.
+    pub python_eggs: Bytes,
+    /// Seconds for `sys.setswitchinterval`; 0: Python's own.
+    pub switch_interval: f64,
     /// Writes one line to the server's log. Called on any thread, with or without the GIL.
     pub log: unsafe extern "C" fn(level: c_int, line: Bytes),
 }

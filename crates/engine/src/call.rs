@@ -13,18 +13,21 @@ use pyo3_ffi as ffi;
 
 use crate::boundary::reason;
 use crate::errors::{Log, Serving};
+use crate::events::Observer;
 use crate::exception::Incident;
 use crate::exchange::Exchange;
-use crate::gil::released;
+use crate::gil::{self, released};
 use crate::input::Input;
 use crate::interpreter::Interpreter;
 use crate::loader::{self, Script, State};
-use crate::output::Fault;
+use crate::measure::Measure;
+use crate::metrics::METRICS;
+use crate::output::{Fault, HeadText};
 use crate::python::{Gil, Kind, Owned, Raised, Result};
 use crate::request::{Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
-use crate::{Call, thread_state};
+use crate::{Call, fork, thread_state};
 
 /// Ends the request when the call ends, however it ends.
 struct Finish<'a>(&'a Request);
@@ -47,12 +50,22 @@ pub(crate) fn serve(
     let request = unsafe { Request::new(exchange, head_only) };
     let _finish = Finish(&request);
     let _serving = Serving::new(&request);
+    gil::forget_waits();
+    let mut working = METRICS.begin(thread_state::number());
+    let measure = Measure::begin();
     let answering = Answering { interpreter, reload, call, request: &request };
-    catch_unwind(AssertUnwindSafe(|| answering.answer())).unwrap_or_else(|panic| {
+    let answered = catch_unwind(AssertUnwindSafe(|| answering.answer()));
+    let outcome = answered.unwrap_or_else(|panic| {
         let line = format!("WRS4009: a fault in mod_wsgi_rs itself: {}", reason(&*panic));
         answering.log(Level::Critical, line.as_bytes());
         answering.failure()
-    })
+    });
+    if outcome == Outcome::Reload {
+        working.does_not_count();
+    } else if let Some(measure) = measure {
+        measure.end(&working, call, &request);
+    }
+    outcome
 }
 
 struct Answering<'a> {
@@ -69,6 +82,22 @@ struct Parts<'py> {
     start_response: Owned<'py>,
 }
 
+/// Keeps the request in `mod_wsgi.active_requests` while it lives.
+struct Registered<'py, 'a> {
+    py: Gil<'py>,
+    answering: &'a Answering<'a>,
+    id: Option<Owned<'py>>,
+}
+
+impl Drop for Registered<'_, '_> {
+    fn drop(&mut self) {
+        if let Some(id) = &self.id {
+            self.answering.interpreter.active_requests.get(self.py).remove_item(id);
+        }
+        self.answering.request.unregister(self.py);
+    }
+}
+
 /// References to `bytes` whose data is sent without the GIL.
 struct Pieces(Vec<*mut ffi::PyObject>);
 
@@ -82,9 +111,12 @@ impl Answering<'_> {
     fn answer(&self) -> Outcome {
         let script = self.interpreter.scripts.find(self.call.script.filename);
         let mut again = false;
+        // A script that was loaded for this request is as new as it can be.
+        let mut fresh = false;
         loop {
-            if let Err(outcome) = self.prepare(&script, again) {
-                return outcome;
+            match self.prepare(&script, again) {
+                Ok(loaded) => fresh |= loaded,
+                Err(outcome) => return outcome,
             }
             let Some(session) = self.interpreter.enter() else {
                 self.log(Level::Error, b"WRS4013: there is no memory for a Python thread state");
@@ -92,24 +124,37 @@ impl Answering<'_> {
             };
             let py = session.py();
             // Another request may have begun to load it again; then this one waits for that.
-            let Some(module) = script.module(py) else {
+            let Some((module, modified)) = script.module(py) else {
                 again = false;
                 continue;
             };
-            if !again && self.call.script.reloading && self.wants_reload(&module) {
+            if !fresh && self.call.script.reloading && self.wants_reload(&module, modified) {
                 if self.reload == Reload::Refuse {
                     return Outcome::Reload;
                 }
                 again = true;
                 continue;
             }
-            let parts = match self.parts(&module) {
+            let events = &self.interpreter.events;
+            let observer = Observer::of(py, events, self.call, self.request);
+            let observer = observer.as_ref();
+            let parts = match self.parts(&module, observer) {
                 Ok(Some(parts)) => parts,
                 Ok(None) => return self.no_callable(),
-                Err(Raised) => return self.failed(py),
+                Err(Raised) => return self.failed(py, None),
             };
             drop(module);
-            let ending = self.run(py, parts);
+            let registered = self.register(&parts.environ);
+            let ending = self.run(py, parts, observer);
+            if !fork::serves() {
+                // The child of a fork in the application has come back here: the request is its parent's.
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(1) };
+            }
+            if observer.is_some_and(|observer| observer.finished(py).is_err()) {
+                py.clear();
+            }
+            drop(registered);
             drop(session);
             return match ending {
                 Ending::Ended(outcome) => outcome,
@@ -118,36 +163,45 @@ impl Answering<'_> {
         }
     }
 
-    /// Loads the script if need be.
-    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<(), Outcome> {
+    /// Loads the script if need be; whether it did.
+    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<bool, Outcome> {
         let filename = self.call.script.filename;
         let now = self.call.script.reloading.then(|| loader::modified(filename));
         match script.state(now) {
-            State::Current if !again => return Ok(()),
+            State::Current if !again => return Ok(false),
             State::Changed if self.reload == Reload::Refuse => return Err(Outcome::Reload),
             _ => {}
         }
         script
             .load(self.interpreter, now, again, &|level, line| self.log(level, line))
+            .map(|_| true)
             .map_err(|_| Outcome::Failed)
     }
 
-    /// Asks the script itself, if it has a function `reload_required`.
-    fn wants_reload(&self, module: &Owned<'_>) -> bool {
+    /// Asks the module: its `__mtime__` is gone or was changed, or its function `reload_required` says so.
+    fn wants_reload(&self, module: &Owned<'_>, modified: i64) -> bool {
         let py = module.py();
         let asked = || -> Result<bool> {
+            let mtime = module.attr_if_any(&self.interpreter.mtime.get(py))?;
+            if mtime.and_then(|mtime| mtime.as_int()) != Some(modified) {
+                return Ok(true);
+            }
             let name = self.interpreter.reload_required.get(py);
             let Some(function) = module.attr_if_any(&name)? else { return Ok(false) };
             function.call([&py.path(self.call.script.filename)?])?.is_true()
         };
         asked().unwrap_or_else(|_| {
-            self.report(py, "WRS4016", "WRS4016", "exception in reload_required() of the script");
+            self.report(py, "WRS4016", "exception in reload_required() of the script");
             false
         })
     }
 
     /// Makes what the application is called with. `None`: the script has no such callable.
-    fn parts<'py>(&self, module: &Owned<'py>) -> Result<Option<Parts<'py>>> {
+    fn parts<'py>(
+        &self,
+        module: &Owned<'py>,
+        observer: Option<&Observer<'_>>,
+    ) -> Result<Option<Parts<'py>>> {
         let py = module.py();
         let name = py.path(self.call.script.callable)?;
         let Some(application) = module.attr_if_any(&name)? else { return Ok(None) };
@@ -155,26 +209,62 @@ impl Answering<'_> {
         let share = || Arc::clone(self.request);
         let input = classes.input.instance(py, Input::new(share()))?;
         let errors = classes.log.instance(py, Log::Request(share()))?;
-        let start_response = classes.start_response.instance(py, StartResponse::new(share()))?;
+        let start_response = StartResponse::new(share(), observer.map(Observer::events));
+        let start_response = classes.start_response.instance(py, start_response)?;
         let environ = self.interpreter.environ.build(py, self.call.environ, &input, &errors)?;
         Ok(Some(Parts { application, environ, start_response }))
     }
 
-    /// Calls the application, and sends what it answers unless that can wait until the GIL is given back.
-    fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>) -> Ending {
-        let Ok(result) = parts.application.call([&parts.environ, &parts.start_response]) else {
-            return Ending::Ended(self.failed(py));
+    /// Makes the request known to `mod_wsgi.request_data()` and in `mod_wsgi.active_requests`.
+    fn register<'py>(&self, environ: &Owned<'py>) -> Registered<'py, '_> {
+        let py = environ.py();
+        let registered = || -> Result<Option<Owned<'py>>> {
+            let id = self.interpreter.environ.request_id(environ)?;
+            let data = py.dict()?;
+            if let Some(id) = &id {
+                self.interpreter.active_requests.get(py).set_item(id, &data)?;
+            }
+            self.request.register(id.clone().map(Owned::keep), data.keep());
+            Ok(id)
         };
-        drop(parts);
+        let id = registered().unwrap_or_else(|Raised| {
+            // There is no memory for it; the application may still do without.
+            py.clear();
+            None
+        });
+        Registered { py, answering: self, id }
+    }
+
+    /// Calls the application, and sends what it answers unless that can wait until the GIL is given back.
+    fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>, observer: Option<&Observer<'_>>) -> Ending {
+        let Parts { mut application, environ, start_response } = parts;
+        if let Some(observer) = observer {
+            match observer.started(py, application, &environ) {
+                Ok(chosen) => application = chosen,
+                Err(Raised) => return Ending::Ended(self.failed(py, Some(observer))),
+            }
+        }
+        let Ok(result) = application.call([&environ, &start_response]) else {
+            return Ending::Ended(self.failed(py, observer));
+        };
+        drop((application, environ, start_response));
         match self.whole_body(&result) {
+            // What is told of the end of a request knows how much was sent.
+            Ok(Some(pieces)) if observer.is_some() => {
+                // SAFETY: the closure touches the data of bytes objects that `pieces` holds.
+                unsafe { released(py, || self.send_pieces(&pieces)) };
+                thread_state::drop_deferred(py, pieces.0);
+                Ending::Ended(self.outcome())
+            }
             Ok(Some(pieces)) => Ending::ToSend(pieces),
             Ok(None) => {
                 let sent = self.iterate(&result);
-                let outcome = if sent.is_err() { self.failed(py) } else { self.outcome() };
+                let failure = sent.is_err().then(|| self.failed(py, observer));
                 self.close(&result);
-                Ending::Ended(outcome)
+                // The end goes out last: with it the server may give this thread's place to another request.
+                failure.map_or_else(|| Ending::ToSend(Pieces(Vec::new())), Ending::Ended)
             }
-            Err(Raised) => Ending::Ended(self.failed(py)),
+            Err(Raised) => Ending::Ended(self.failed(py, observer)),
         }
     }
 
@@ -199,6 +289,11 @@ impl Answering<'_> {
         };
         for item in &items {
             check_piece(item)?;
+            // SAFETY: the GIL is held; a live object.
+            if unsafe { ffi::PyBytes_CheckExact(item.as_ptr()) } == 0 {
+                // What derives from bytes may have code that runs when it goes: not later, in another request.
+                return Ok(None);
+            }
         }
         lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))?;
         Ok(Some(Pieces(items.into_iter().map(Owned::into_ptr).collect())))
@@ -206,13 +301,25 @@ impl Answering<'_> {
 
     /// Sends a whole body. Without the GIL.
     fn send_whole(&self, pieces: Pieces) -> Outcome {
+        let total = self.send_pieces(&pieces);
         let mut references = pieces.0;
+        if !thread_state::defer(self.interpreter.home(), total, &mut references) {
+            if let Some(session) = self.interpreter.enter() {
+                thread_state::drop_deferred(session.py(), references);
+            }
+        }
+        self.outcome()
+    }
+
+    /// Sends the pieces of a whole body; how many bytes they are. Without the GIL.
+    fn send_pieces(&self, pieces: &Pieces) -> usize {
         let mut total = 0_usize;
-        let slices: Vec<&[u8]> = references
+        let slices: Vec<&[u8]> = pieces
+            .0
             .iter()
             .map(|object| {
-                // SAFETY: a bytes object we hold a reference to; its data does not change while it lives,
-                // and reading its place needs no GIL.
+                // SAFETY: a bytes object that `pieces` holds a reference to; its data does not change while it
+                // lives, and reading its place needs no GIL.
                 let slice = unsafe {
                     let data = ffi::PyBytes_AsString(*object).cast::<u8>();
                     std::slice::from_raw_parts(data, ffi::PyBytes_Size(*object).unsigned_abs())
@@ -224,13 +331,7 @@ impl Answering<'_> {
             .collect();
         // Checked before: what is left to go wrong is the client.
         let _ = self.request.send(&slices, true);
-        drop(slices);
-        if !thread_state::defer(self.interpreter.home(), total, &mut references) {
-            if let Some(session) = self.interpreter.enter() {
-                thread_state::drop_deferred(session.py(), references);
-            }
-        }
-        self.outcome()
+        total
     }
 
     /// Iterates over a body, sending each piece before the next is asked for.
@@ -250,7 +351,7 @@ impl Answering<'_> {
         if py.is_raised() {
             return Err(Raised);
         }
-        self.send(py, &[], true).map(drop)
+        lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))
     }
 
     /// Sends without the GIL. `false`: the client takes no more.
@@ -276,14 +377,44 @@ impl Answering<'_> {
             }
         };
         if closed().is_err() {
-            self.report(py, "WRS4006", "WRS4006", "exception in close() of the response of");
+            self.report(py, "WRS4006", "exception in close() of the response of");
         }
     }
 
     /// The outcome of a call that raised.
-    fn failed(&self, py: Gil<'_>) -> Outcome {
-        self.report(py, "WRS4001", "WRS4017", "exception in");
+    fn failed(&self, py: Gil<'_>, observer: Option<&Observer<'_>>) -> Outcome {
+        let exception = py.take_raised();
+        if let Some(exception) = &exception {
+            if exception.is_exception(&self.interpreter.request_timeout.get(py)) {
+                return self.timed_out(py);
+            }
+            if observer.is_some_and(|observer| observer.raised(py, exception).is_err()) {
+                py.clear();
+            }
+        }
+        self.report_exception(py, exception, ["WRS4001", "WRS4017"], "exception in");
         self.failure()
+    }
+
+    /// The outcome of a call that was ended by `mod_wsgi.RequestTimeout`: 504 with an empty body, if it is not too
+    /// late to say so.
+    fn timed_out(&self, py: Gil<'_>) -> Outcome {
+        let line = format!(
+            "WRS4022: the application {} was ended by mod_wsgi.RequestTimeout",
+            self.script()
+        );
+        self.log(Level::Info, line.as_bytes());
+        {
+            let mut output = lock(&self.request.output);
+            if output.is_committed() {
+                drop(output);
+                return self.failure();
+            }
+            output.set_head(HeadText::new(504, b"504 Gateway Timeout"));
+        }
+        // SAFETY: the closure touches no Python object. What can go wrong is the client.
+        let _ = unsafe { released(py, || self.request.send(&[], true)) };
+        Outcome::Done
     }
 
     fn failure(&self) -> Outcome {
@@ -322,10 +453,21 @@ impl Answering<'_> {
         Outcome::NotFound
     }
 
-    fn report(&self, py: Gil<'_>, id: &'static str, id_of_exit: &'static str, what: &str) {
+    /// Logs the exception that is set.
+    fn report(&self, py: Gil<'_>, id: &'static str, what: &str) {
+        self.report_exception(py, py.take_raised(), [id, id], what);
+    }
+
+    fn report_exception<'py>(
+        &self,
+        py: Gil<'py>,
+        exception: Option<Owned<'py>>,
+        [id, id_of_exit]: [&'static str; 2],
+        what: &str,
+    ) {
         let what = format!("{what} the application {}", self.script());
         let incident = Incident { id, id_of_exit, what };
-        self.interpreter.report(py, &incident, &|level, line| self.log(level, line));
+        self.interpreter.report(py, &incident, exception, &|level, line| self.log(level, line));
     }
 
     fn script(&self) -> String {

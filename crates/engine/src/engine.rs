@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use crate::fork::{self, Fork};
 use crate::gil::{self, release_gil};
 use crate::interpreter::Interpreter;
 use crate::loader;
+use crate::metrics::METRICS;
 use crate::python::Gil;
 use crate::request::lock;
 use crate::start::{Error, StartUp};
@@ -28,6 +30,8 @@ pub struct Engine {
     calls: Mutex<Calls>,
     /// A call has ended.
     ended: Condvar,
+    /// The end was announced.
+    announced: AtomicBool,
 }
 
 /// The interpreter of an application group, once it is made. The lock is waited for without the GIL.
@@ -51,6 +55,7 @@ pub fn open(startup: StartUp) -> Result<Engine, Error> {
     // SAFETY: the GIL is held.
     let py = unsafe { Gil::assume() };
     fork::set_serving();
+    METRICS.set_threads(startup.threads);
     let main = Interpreter::main(py, &startup).ok_or(Error::SetUp)?;
     Ok(Engine {
         startup,
@@ -58,6 +63,7 @@ pub fn open(startup: StartUp) -> Result<Engine, Error> {
         named: Mutex::default(),
         calls: Mutex::default(),
         ended: Condvar::new(),
+        announced: AtomicBool::new(false),
     })
 }
 
@@ -120,12 +126,38 @@ impl Engine {
         lock(&self.calls).running
     }
 
+    /// Tells applications that the process is about to end, the first time it is called. Their callbacks run on this
+    /// thread.
+    pub fn announce_stop(&self, reason: &str) {
+        if !self.announced.swap(true, Ordering::AcqRel) {
+            self.each_interpreter(|interpreter| interpreter.process_stopping(reason));
+        }
+    }
+
+    /// Tells applications of a signal that the server has no use for. Their callbacks run on this thread, which should
+    /// be one that nobody waits for.
+    pub fn signal(&self, name: &str, number: i32) {
+        self.each_interpreter(|interpreter| interpreter.process_signal(name, number));
+    }
+
+    /// The interpreters that there are, the main one last.
+    fn each_interpreter(&self, mut body: impl FnMut(&Interpreter)) {
+        let named: Vec<_> = lock(&self.named).values().cloned().collect();
+        // One that is just being made is not waited for: nothing has run in it.
+        let made = |named: &Arc<Named>| named.0.try_lock().ok().and_then(|made| made.clone());
+        for interpreter in named.iter().filter_map(made) {
+            body(&interpreter);
+        }
+        body(&self.main);
+    }
+
     /// Takes no new calls, waits for the running ones up to `timeout`, then runs what Python runs before it
     /// ends: the end of `threading`, `atexit`, and flushing. On the thread of [`open`]. Python is not
     /// finalised: threads that did not end in time are still in it, and the process is expected to exit.
     /// Threads an application started, if they are not daemons, are waited for without a limit; the caller
     /// has one for the process.
     pub fn stop(&self, timeout: Duration) {
+        self.announce_stop("");
         let deadline = Instant::now().checked_add(timeout);
         let mut calls = lock(&self.calls);
         calls.stopping = true;
@@ -143,11 +175,7 @@ impl Engine {
             calls = self.ended.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(calls);
-        let named: Vec<_> = lock(&self.named).values().cloned().collect();
-        for interpreter in named.iter().filter_map(|named| lock(&named.0).clone()) {
-            interpreter.shut_down(&self.startup.log);
-        }
-        self.main.shut_down(&self.startup.log);
+        self.each_interpreter(|interpreter| interpreter.shut_down(&self.startup.log));
         thread_state::stopped();
     }
 

@@ -8,8 +8,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::clock;
 use crate::python::{Gil, Kept, Owned, Result};
 use crate::request::lock;
 use crate::start::StartUp;
@@ -140,6 +140,7 @@ pub(crate) struct Environ {
     errors: Kept,
     application_start: Kept,
     thread_id: Kept,
+    request_id: Kept,
 }
 
 impl Environ {
@@ -158,7 +159,7 @@ impl Environ {
             (&b"wsgi.version"[..], wsgi_version),
             (b"wsgi.multithread", py.bool(startup.multithread)),
             (b"wsgi.multiprocess", py.bool(startup.multiprocess)),
-            (b"wsgi.run_once", py.bool(false)),
+            (b"wsgi.run_once", py.bool(startup.run_once)),
             (b"wsgi.file_wrapper", file_wrapper.clone()),
             (b"wsgi.input_terminated", py.bool(true)),
             (b"mod_wsgi.version", version(crate::module::COMPATIBLE)?),
@@ -182,6 +183,7 @@ impl Environ {
             errors: kept(b"wsgi.errors")?,
             application_start: kept(b"mod_wsgi.application_start")?,
             thread_id: kept(b"mod_wsgi.thread_id")?,
+            request_id: kept(b"mod_wsgi.request_id")?,
         })
     }
 
@@ -197,27 +199,31 @@ impl Environ {
         // SAFETY: the GIL is held; a live dict; a new reference or null.
         let environ = unsafe { Owned::new(py, pyo3_ffi::PyDict_Copy(template.as_ptr()))? };
         let mut secure = false;
-        {
-            // Held across calls that make and store strings only: none of them gives the GIL away.
-            let mut keys = lock(&self.keys);
-            for (name, value) in pairs {
-                if *name == b"HTTPS" {
-                    secure = wsgi::environ::is_https(value);
-                } else if let Some(carried) = name.strip_prefix(HIDDEN) {
-                    carry(py, &environ, carried, value)?;
-                } else {
-                    environ.set_item(&key(py, &mut keys, name)?, &decode(py, name, value)?)?;
-                }
+        for (name, value) in pairs {
+            if *name == b"HTTPS" {
+                secure = wsgi::environ::is_https(value);
+            } else if let Some(carried) = name.strip_prefix(HIDDEN) {
+                carry(py, &environ, carried, value)?;
+            } else {
+                // May run a codec that is written in Python, so no lock is held for it.
+                let value = decode(py, name, value)?;
+                let key = key(py, &mut lock(&self.keys), name)?;
+                environ.set_item(&key, &value)?;
             }
         }
         let scheme = if secure { &self.https } else { &self.http };
         environ.set_item(&self.url_scheme.get(py), &scheme.get(py))?;
         environ.set_item(&self.input.get(py), input)?;
         environ.set_item(&self.errors.get(py), errors)?;
-        environ.set_item(&self.application_start.get(py), &py.float(now())?)?;
+        environ.set_item(&self.application_start.get(py), &py.float(clock::wall())?)?;
         let number = py.int(i64::from(thread_state::number()))?;
         environ.set_item(&self.thread_id.get(py), &number)?;
         Ok(environ)
+    }
+
+    /// The id of the request, if httpd gave it one.
+    pub(crate) fn request_id<'py>(&self, environ: &Owned<'py>) -> Result<Option<Owned<'py>>> {
+        environ.item(&self.request_id.get(environ.py()))
     }
 }
 
@@ -248,11 +254,16 @@ fn carry(py: Gil<'_>, environ: &Owned<'_>, name: &[u8], value: &[u8]) -> Result<
         b"daemon_start_us" => c"mod_wsgi.daemon_start",
         _ => return Ok(()),
     };
-    let microseconds = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u64>().ok());
-    let seconds = microseconds.unwrap_or(0) as f64 / 1e6;
+    let seconds = parse(value).unwrap_or(0) as f64 / 1e6;
     environ.set_item_named(key, &py.float(seconds)?)
 }
 
-fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
+fn parse(value: &[u8]) -> Option<u64> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// A number that the server sends along for us, by its name behind the prefix.
+pub(crate) fn carried(pairs: &[(&[u8], &[u8])], name: &[u8]) -> Option<u64> {
+    let (_, value) = pairs.iter().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;
+    parse(value)
 }

@@ -17,6 +17,7 @@ use crate::class::{
     self, Class, Description, NO_ATTRIBUTE, Table, attribute, method_no_arguments,
     method_one_argument, slot_doc, slot_table,
 };
+use crate::fork;
 use crate::python::{Gil, Kind, Owned, Raised, Result};
 use crate::request::{Request, lock};
 use crate::start::LogFn;
@@ -27,72 +28,102 @@ thread_local! {
 }
 
 /// Makes `request` the one this thread serves while the value lives.
-pub(crate) struct Serving(());
+pub(crate) struct Serving {
+    /// What the thread was serving before: a page may include another application's.
+    outer: Option<Arc<Request>>,
+}
 
 impl Serving {
     pub(crate) fn new(request: &Arc<Request>) -> Self {
-        let _ = CURRENT.try_with(|current| current.replace(Some(Arc::clone(request))));
-        Self(())
+        let outer = CURRENT.try_with(|current| current.replace(Some(Arc::clone(request))));
+        Self { outer: outer.ok().flatten() }
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let _ = CURRENT.try_with(|current| current.replace(None));
+        let _ = CURRENT.try_with(|current| current.replace(self.outer.take()));
     }
 }
 
-fn current() -> Option<Arc<Request>> {
+/// The request this thread serves.
+pub(crate) fn current() -> Option<Arc<Request>> {
+    if !fork::serves() {
+        return None;
+    }
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Writes a line to the log of the request this thread serves, or else to the server's.
+pub(crate) fn log_here(log: LogFn, level: Level, line: &[u8]) {
+    if current().is_none_or(|request| request.log(level, line).is_err()) {
+        log(level, line);
+    }
+}
+
+/// The streams of a request. Each has a line of its own that has not ended, so that what is printed never
+/// continues what another stream began.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream {
+    Errors,
+    Stdout,
+    Stderr,
 }
 
 /// The value of a `mod_wsgi.Log`.
 pub(crate) enum Log {
     /// `wsgi.errors` of a request.
     Request(Arc<Request>),
-    /// A stream of the process.
-    Process { name: &'static str, level: Level, log: LogFn, lines: Mutex<LogLines> },
+    /// `sys.stdout` or `sys.stderr`: what an application prints is its request's.
+    Process { name: &'static str, stream: Stream, log: LogFn, lines: Mutex<LogLines> },
+    /// Lines of one level, which come whole. `server`: they go to its log even if a request is served.
+    Lines { level: Level, log: LogFn, server: bool },
 }
 
 impl Log {
     /// A stream of the process.
-    pub(crate) fn process(name: &'static str, level: Level, log: LogFn) -> Self {
-        Self::Process { name, level, log, lines: Mutex::default() }
+    pub(crate) fn process(name: &'static str, stream: Stream, log: LogFn) -> Self {
+        Self::Process { name, stream, log, lines: Mutex::default() }
     }
 
     fn write(&self, py: Gil<'_>, text: &[u8]) -> Result<()> {
         match self {
-            Self::Request(request) => request.write_errors(text).map_err(|_| over(py)),
-            Self::Process { level, log, lines, .. } => {
-                // What an application prints is its request's; notes of our own are the server's.
-                let request = current().filter(|_| *level == Level::Error);
-                if request.is_some_and(|request| request.write_errors(text).is_ok()) {
+            Self::Request(request) => {
+                request.write_stream(Stream::Errors, text).map_err(|_| over(py))
+            }
+            Self::Process { stream, log, lines, .. } => {
+                if current().is_some_and(|request| request.write_stream(*stream, text).is_ok()) {
                     return Ok(());
                 }
-                lock(lines).write(text, |line| log(*level, line));
+                lock(lines).write(text, |line| log(Level::Error, line));
+                Ok(())
+            }
+            Self::Lines { level, log, server } => {
+                let mut lines = LogLines::default();
+                let mut put = |line: &[u8]| match server {
+                    true => log(*level, line),
+                    false => log_here(*log, *level, line),
+                };
+                lines.write(text, &mut put);
+                lines.flush(put);
                 Ok(())
             }
         }
     }
 
+    /// Logs a line that has not ended.
     fn flush(&self, py: Gil<'_>) -> Result<()> {
         match self {
-            // A flush in the middle of a line would cut it in two; the line goes out when it ends, or with the
-            // request.
-            Self::Request(request) if request.is_over() => Err(over(py)),
-            _ => Ok(()),
-        }
-    }
-
-    /// Logs a line that has not ended.
-    fn close(&self) {
-        match self {
-            Self::Request(request) => {
-                let _ = request.flush_errors();
+            Self::Request(request) => request.flush_stream(Stream::Errors).map_err(|_| over(py)),
+            Self::Process { stream, log, lines, .. } => {
+                if let Some(request) = current() {
+                    // An error says that the request is over; then nothing of it is left.
+                    let _ = request.flush_stream(*stream);
+                }
+                lock(lines).flush(|line| log(Level::Error, line));
+                Ok(())
             }
-            Self::Process { level, log, lines, .. } => {
-                lock(lines).flush(|line| log(*level, line));
-            }
+            Self::Lines { .. } => Ok(()),
         }
     }
 
@@ -100,6 +131,7 @@ impl Log {
         match self {
             Self::Request(_) => "<wsgi.errors>",
             Self::Process { name, .. } => name,
+            Self::Lines { .. } => "<log>",
         }
     }
 }
@@ -197,7 +229,10 @@ python_fn! {
         _none: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         // SAFETY: Python hands a method an instance of its type.
-        unsafe { class::data::<Log>(this) }.close();
+        if unsafe { class::data::<Log>(this) }.flush(py).is_err() {
+            // Closing what is over is no fault.
+            py.clear();
+        }
         Ok(py.none().into_ptr())
     }
 }
@@ -264,8 +299,8 @@ python_fn! {
 static METHODS: Table<[ffi::PyMethodDef; 10]> = Table([
     method_one_argument(c"write", write, c"write(text) -> int"),
     method_one_argument(c"writelines", writelines, c"writelines(lines)"),
-    method_no_arguments(c"flush", flush, c"flush() does nothing: lines are logged when they end"),
-    method_no_arguments(c"close", close, c"close() logs a line that has not ended"),
+    method_no_arguments(c"flush", flush, c"flush() logs a line that has not ended"),
+    method_no_arguments(c"close", close, c"close() does what flush() does"),
     method_no_arguments(c"isatty", no, c"False"),
     method_no_arguments(c"readable", no, c"False"),
     method_no_arguments(c"seekable", no, c"False"),

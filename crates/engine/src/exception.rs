@@ -17,14 +17,15 @@ pub(crate) struct Incident {
     pub(crate) what: String,
 }
 
-/// Takes the exception that is set and logs it. `describe` is the function of `support.py`.
-pub(crate) fn report(
-    py: Gil<'_>,
+/// Logs an exception that was raised. `describe` is the function of `support.py`.
+pub(crate) fn report<'py>(
+    py: Gil<'py>,
     describe: Option<&Kept>,
     incident: &Incident,
+    exception: Option<Owned<'py>>,
     log: &dyn Fn(Level, &[u8]),
 ) {
-    let Some(exception) = py.take_raised() else {
+    let Some(exception) = exception else {
         log(Level::Error, format!("{}: {}", incident.id, incident.what).as_bytes());
         return;
     };

@@ -5,12 +5,47 @@
 //! session: nothing in this crate waits for a Rust lock with the GIL in hand.
 //! See <https://docs.python.org/3/c-api/init.html#releasing-the-gil-from-extension-code>.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
 
 use pyo3_ffi as ffi;
 
+use crate::clock;
+use crate::metrics::METRICS;
 use crate::python::Gil;
 use crate::thread_state::{self, Home};
+
+thread_local! {
+    /// How long (in microseconds) and how often this thread waited for the GIL in its present request.
+    static WAITS: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// How long (in microseconds) and how often this thread waited for the GIL since [`forget_waits`]. Counted only while
+/// somebody looks at times.
+pub(crate) fn waits() -> (u64, u64) {
+    WAITS.get()
+}
+
+/// Begins to count anew.
+pub(crate) fn forget_waits() {
+    WAITS.set((0, 0));
+}
+
+/// Takes the GIL.
+///
+/// # Safety
+/// A state of this OS thread and of a live interpreter, which is not attached.
+unsafe fn restore(state: *mut ffi::PyThreadState) {
+    if !METRICS.wants_times() {
+        // SAFETY: by this function's contract.
+        return unsafe { ffi::PyEval_RestoreThread(state) };
+    }
+    let before = clock::monotonic();
+    // SAFETY: by this function's contract.
+    unsafe { ffi::PyEval_RestoreThread(state) };
+    let (time, count) = WAITS.get();
+    WAITS.set((time + clock::monotonic().saturating_sub(before), count + 1));
+}
 
 /// The time in which this thread holds the GIL. Dropping it gives the GIL back.
 pub(crate) struct Session(PhantomData<*mut ()>);
@@ -20,7 +55,7 @@ impl Session {
     pub(crate) fn enter(main: Home, home: Home) -> Option<Self> {
         let (state, deferred) = thread_state::of(main, home)?;
         // SAFETY: a state of this OS thread and of a live interpreter, not attached: sessions do not nest.
-        unsafe { ffi::PyEval_RestoreThread(state) };
+        unsafe { restore(state) };
         let session = Self(PhantomData);
         thread_state::drop_deferred(session.py(), deferred);
         Some(session)
@@ -49,7 +84,7 @@ pub(crate) unsafe fn released<R>(_py: Gil<'_>, body: impl FnOnce() -> R) -> R {
     impl Drop for Back {
         fn drop(&mut self) {
             // SAFETY: the state this thread gave the GIL back with.
-            unsafe { ffi::PyEval_RestoreThread(self.0) };
+            unsafe { restore(self.0) };
         }
     }
     // SAFETY: `_py` proves that the GIL is held.

@@ -11,9 +11,11 @@ use engine_abi::Level;
 use pyo3_ffi as ffi;
 
 use crate::environ::Environ;
-use crate::errors::Log;
+use crate::errors::{Log, Stream};
+use crate::events::Events;
 use crate::exception::{self, Incident};
 use crate::fork;
+use crate::functions::Fields;
 use crate::gil::Session;
 use crate::loader::Scripts;
 use crate::module::{self, Classes};
@@ -42,6 +44,13 @@ pub(crate) struct Interpreter {
     pub(crate) close: Kept,
     /// The string `reload_required`.
     pub(crate) reload_required: Kept,
+    /// The string `__mtime__`.
+    pub(crate) mtime: Kept,
+    /// The dict `mod_wsgi.active_requests`.
+    pub(crate) active_requests: Kept,
+    /// The class `mod_wsgi.RequestTimeout`.
+    pub(crate) request_timeout: Kept,
+    pub(crate) events: Arc<Events>,
     describe: Kept,
     shut_down: Kept,
 }
@@ -92,9 +101,29 @@ impl Interpreter {
         &self.name
     }
 
-    /// Logs the exception that is set.
-    pub(crate) fn report(&self, py: Gil<'_>, incident: &Incident, log: &dyn Fn(Level, &[u8])) {
-        exception::report(py, Some(&self.describe), incident, log);
+    /// Logs an exception.
+    pub(crate) fn report<'py>(
+        &self,
+        py: Gil<'py>,
+        incident: &Incident,
+        exception: Option<Owned<'py>>,
+        log: &dyn Fn(Level, &[u8]),
+    ) {
+        exception::report(py, Some(&self.describe), incident, exception, log);
+    }
+
+    /// Tells that the process is about to end. Without the GIL.
+    pub(crate) fn process_stopping(&self, reason: &str) {
+        if let Some(session) = self.enter() {
+            self.events.process_stopping(session.py(), reason);
+        }
+    }
+
+    /// Tells of a signal. Without the GIL.
+    pub(crate) fn process_signal(&self, name: &str, number: i32) {
+        if let Some(session) = self.enter() {
+            self.events.process_signal(session.py(), name, number);
+        }
     }
 
     /// Runs what Python runs before it ends, and logs what that raised.
@@ -110,18 +139,10 @@ impl Interpreter {
             ),
         };
         match self.shut_down.get(py).call([]) {
-            Ok(raised) => {
-                // SAFETY: the GIL is held; a live object, which is the list that `shut_down` made.
-                for at in 0..unsafe { ffi::PyList_Size(raised.as_ptr()) } {
-                    // SAFETY: as above; the item is made our own, and is an exception.
-                    unsafe {
-                        let item = ffi::PyList_GetItem(raised.as_ptr(), at);
-                        ffi::PyErr_SetObject(ffi::PyExceptionInstance_Class(item), item);
-                    }
-                    self.report(py, &incident, log);
-                }
-            }
-            Err(_) => self.report(py, &incident, log),
+            Ok(raised) => raised.items().into_iter().for_each(|exception| {
+                self.report(py, &incident, Some(exception), log);
+            }),
+            Err(_) => self.report(py, &incident, py.take_raised(), log),
         }
     }
 }
@@ -146,7 +167,8 @@ fn set_up(
                 String::from_utf8_lossy(name)
             );
             let incident = Incident { id: "WRS4015", id_of_exit: "WRS4015", what };
-            exception::report(py, describe.as_ref(), &incident, &startup.log);
+            let exception = py.take_raised();
+            exception::report(py, describe.as_ref(), &incident, exception, &startup.log);
             None
         }
     }
@@ -164,26 +186,8 @@ fn try_set_up(
     let describe = support.item_named(c"describe").map_err(|_| None)?;
     let made = || -> Result<Interpreter> {
         let (module, classes) = module::create(py, startup, name)?;
-        let stream = |name, level| classes.log.instance(py, Log::process(name, level, startup.log));
-        let directories = py.list()?;
-        for directory in startup.python_path.split(|byte| *byte == b':') {
-            if !directory.is_empty() {
-                directories.append(&py.path(directory)?)?;
-            }
-        }
-        let home_directory = match &startup.home {
-            Some(directory) => py.path(directory)?,
-            None => py.none(),
-        };
-        support.item_named(c"set_up")?.call([
-            &module,
-            &directories,
-            &home_directory,
-            &stream("<stdout>", Level::Error)?,
-            &stream("<stderr>", Level::Error)?,
-            &stream("<notes>", Level::Info)?,
-            &fork::serving(py)?,
-        ])?;
+        let options = options(py, startup, &classes)?;
+        support.item_named(c"set_up")?.call([&module, &options])?;
         Ok(Interpreter {
             home,
             main,
@@ -193,11 +197,63 @@ fn try_set_up(
             scripts: Scripts::default(),
             close: py.interned(b"close")?.keep(),
             reload_required: py.interned(b"reload_required")?.keep(),
+            mtime: py.interned(b"__mtime__")?.keep(),
+            active_requests: module.attr(c"active_requests")?.keep(),
+            request_timeout: module.attr(c"RequestTimeout")?.keep(),
+            events: Arc::new(Events::create(&module, &support, startup.log)?),
             describe: describe.clone().keep(),
             shut_down: support.item_named(c"shut_down")?.keep(),
         })
     };
     made().map_err(|_| Some(describe.clone().keep()))
+}
+
+/// What `set_up` of `support.py` is told.
+fn options<'py>(py: Gil<'py>, startup: &StartUp, classes: &Classes) -> Result<Owned<'py>> {
+    let fields = Fields::new(py)?;
+    let log = |log| classes.log.instance(py, log);
+    let process = |name, stream| log(Log::process(name, stream, startup.log));
+    fields.object("stdout", &process("<stdout>", Stream::Stdout)?)?;
+    fields.object("stderr", &process("<stderr>", Stream::Stderr)?)?;
+    let lines = |level, server| log(Log::Lines { level, log: startup.log, server });
+    fields.object("notes", &lines(Level::Info, true)?)?;
+    for (name, level) in [
+        ("critical", Level::Critical),
+        ("error", Level::Error),
+        ("warning", Level::Warning),
+        ("info", Level::Info),
+        ("debug", Level::Debug),
+    ] {
+        fields.object(name, &lines(level, false)?)?;
+    }
+    let directories = py.list()?;
+    for directory in startup.python_path.split(|byte| *byte == b':') {
+        if !directory.is_empty() {
+            directories.append(&py.path(directory)?)?;
+        }
+    }
+    fields.object("python_path", &directories)?;
+    let path = |path: &Option<Vec<u8>>| path.as_ref().map_or(Ok(py.none()), |path| py.path(path));
+    fields.object("home", &path(&startup.home)?)?;
+    fields.object("python_eggs", &path(&startup.python_eggs)?)?;
+    if let Some(seconds) = startup.switch_interval {
+        fields.float("switch_interval", seconds)?;
+    }
+    fields.object("serving", &fork::serving(py)?)?;
+    for (name, value) in [
+        ("restrict_stdin", startup.restrict_stdin),
+        ("restrict_stdout", startup.restrict_stdout),
+        ("restrict_signal", startup.restrict_signal),
+    ] {
+        fields.object(name, &py.bool(value))?;
+    }
+    let [major, minor, patch] = startup.server_version.map(i64::from);
+    let version = py.tuple(&[py.int(major)?, py.int(minor)?, py.int(patch)?])?;
+    fields.object("apache_version", &version)?;
+    fields.object("apache_description", &py.latin1(&startup.server.description)?)?;
+    fields.object("apache_mpm_name", &py.latin1(&startup.server.mpm_name)?)?;
+    fields.object("apache_build_date", &py.latin1(&startup.server.build_date)?)?;
+    Ok(fields.into_dict())
 }
 
 /// Runs `support.py`; its namespace.

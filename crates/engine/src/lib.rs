@@ -11,17 +11,23 @@
 mod boundary;
 mod call;
 mod class;
+mod clock;
 mod engine;
 mod environ;
 mod errors;
+mod events;
 mod exception;
 pub mod exchange;
 mod file_wrapper;
 mod fork;
+mod functions;
 mod gil;
 mod input;
 mod interpreter;
+mod kept;
 mod loader;
+mod measure;
+mod metrics;
 mod module;
 mod output;
 mod python;
@@ -35,7 +41,7 @@ pub use engine_abi::{Level, Outcome};
 pub use exchange::{Exchange, Gone, Head, ReadError};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
-pub use start::{Error, LogFn, Reload, StartUp, initialise};
+pub use start::{Error, LogFn, Reload, ServerWords, StartUp, initialise};
 
 /// The script that answers, and how.
 #[derive(Clone, Copy, Debug)]

@@ -88,9 +88,11 @@ impl Script {
         }
     }
 
-    /// The module, if the script is loaded.
-    pub(crate) fn module<'py>(&self, py: Gil<'py>) -> Option<Owned<'py>> {
-        lock(&self.loaded).as_ref().map(|loaded| loaded.module.get(py))
+    /// The module and what its `__mtime__` was, if the script is loaded.
+    pub(crate) fn module<'py>(&self, py: Gil<'py>) -> Option<(Owned<'py>, i64)> {
+        let loaded = lock(&self.loaded);
+        let loaded = loaded.as_ref()?;
+        Some((loaded.module.get(py), loaded.modified.unwrap_or(0)))
     }
 
     /// Loads the script unless it is loaded as it is, or `again`. Without the GIL.
@@ -138,7 +140,7 @@ impl Script {
                     String::from_utf8_lossy(interpreter.name())
                 );
                 let incident = Incident { id: "WRS4002", id_of_exit: "WRS4003", what };
-                interpreter.report(py, &incident, log);
+                interpreter.report(py, &incident, py.take_raised(), log);
                 Err(NotLoaded)
             }
         }

@@ -7,6 +7,7 @@
 use crate::class::Class;
 use crate::errors::{self, Log};
 use crate::file_wrapper::{self, FileWrapper};
+use crate::functions;
 use crate::input::{self, Input};
 use crate::python::{Gil, Owned, Result};
 use crate::start::StartUp;
@@ -47,5 +48,6 @@ pub(crate) fn create<'py>(
     module.set_attr(c"maximum_processes", &py.int(i64::from(startup.processes))?)?;
     module.set_attr(c"threads_per_process", &py.int(i64::from(startup.threads))?)?;
     module.set_attr(c"FileWrapper", &classes.file_wrapper.object(py))?;
+    functions::add(&module)?;
     Ok((module, classes))
 }

@@ -98,11 +98,16 @@ pub(crate) struct Admitted {
 pub(crate) struct Output {
     head: Option<HeadText>,
     committed: bool,
+    /// The status code, once the head is committed.
+    code: u16,
     /// The request is a `HEAD`.
     head_only: bool,
     /// What is left of the declared length.
     limit: Limit,
+    /// The declared length was reached, or the application has nothing more.
     whole: bool,
+    /// The application has nothing more.
+    ended: bool,
     short: bool,
     gone: bool,
 }
@@ -116,6 +121,11 @@ impl Output {
     /// The head was handed to the server.
     pub(crate) fn is_committed(&self) -> bool {
         self.committed
+    }
+
+    /// The status code that went out; `None`: none did.
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.committed.then_some(self.code)
     }
 
     /// The response ended before its declared length.
@@ -148,7 +158,7 @@ impl Output {
         if self.gone {
             return Err(Fault::Gone);
         }
-        if self.whole {
+        if self.ended || (self.whole && !end) {
             return Ok(Admitted { nothing: true, ..Admitted::default() });
         }
         let head = self.commit()?;
@@ -157,7 +167,8 @@ impl Output {
         // A declared length that is reached ends the response: what follows is dropped anyway.
         self.short = end && left.is_some_and(|left| left > 0);
         self.whole = (end && !self.short) || left == Some(0);
-        Ok(Admitted { head, bytes, last: self.whole, nothing: false })
+        self.ended = end;
+        Ok(Admitted { head, bytes, last: end && !self.short, nothing: false })
     }
 
     /// Whether output can begin, or has begun.
@@ -178,6 +189,7 @@ impl Output {
             self.limit = Limit::new(declared);
         }
         self.committed = true;
+        self.code = head.code;
         Ok(self.head.take())
     }
 }
@@ -214,8 +226,10 @@ mod tests {
         let mut output = started(&[(b"content-length", b"4")], false);
         assert_eq!(output.admit(3, false).unwrap().bytes, 3);
         let second = output.admit(3, false).unwrap();
-        assert_eq!((second.bytes, second.last), (1, true));
+        assert_eq!((second.bytes, second.last), (1, false));
         assert!(output.admit(3, false).unwrap().nothing);
+        assert!(output.admit(0, true).unwrap().last);
+        assert!(output.admit(0, true).unwrap().nothing);
         assert!(!output.is_short());
     }
 

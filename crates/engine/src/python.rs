@@ -12,6 +12,8 @@ use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
 
+pub(crate) use crate::kept::Kept;
+
 /// Proof that the current thread holds the GIL for `'py`.
 #[derive(Clone, Copy)]
 pub(crate) struct Gil<'py>(PhantomData<(&'py (), *mut ())>);
@@ -56,6 +58,13 @@ impl<'py> Gil<'py> {
     /// take it back; that is no concern of the references).
     pub(crate) unsafe fn assume() -> Self {
         Self(PhantomData)
+    }
+
+    /// Raises MemoryError.
+    pub(crate) fn out_of_memory(self) -> Raised {
+        // SAFETY: the GIL is held.
+        unsafe { ffi::PyErr_NoMemory() };
+        Raised
     }
 
     /// Raises an exception of a built-in class.
@@ -265,7 +274,7 @@ impl<'py> Owned<'py> {
     pub(crate) fn keep(self) -> Kept {
         let object = self.object;
         std::mem::forget(self);
-        Kept(object)
+        Kept::new(object)
     }
 
     /// The proof this reference was made with.
@@ -360,6 +369,62 @@ impl<'py> Owned<'py> {
         done(unsafe { ffi::PyList_Append(self.as_ptr(), item.as_ptr()) })
     }
 
+    /// The items of a `list`, as far as it is one; each is a reference of our own.
+    pub(crate) fn items(&self) -> Vec<Owned<'py>> {
+        let mut items = Vec::new();
+        // SAFETY: a live object.
+        if unsafe { ffi::PyList_Check(self.as_ptr()) } == 0 {
+            return items;
+        }
+        // SAFETY: the GIL is held; a live list.
+        for at in 0..unsafe { ffi::PyList_Size(self.as_ptr()) } {
+            // SAFETY: as above; the item is made our own at once.
+            let item = unsafe { Owned::borrowed(self.py, ffi::PyList_GetItem(self.as_ptr(), at)) };
+            match item {
+                Ok(item) => items.push(item),
+                Err(Raised) => self.py.clear(),
+            }
+        }
+        items
+    }
+
+    /// The type of the object.
+    pub(crate) fn class(&self) -> Owned<'py> {
+        // SAFETY: a live object has a live type.
+        unsafe { Owned::borrowed_unchecked(self.py, ffi::Py_TYPE(self.as_ptr()).cast()) }
+    }
+
+    /// Removes an item of an exact `dict`; nothing happens if it is not there.
+    pub(crate) fn remove_item(&self, key: &Owned<'py>) {
+        // SAFETY: the GIL is held; a live dict and a live key.
+        if unsafe { ffi::PyDict_DelItem(self.as_ptr(), key.as_ptr()) } < 0 {
+            self.py.clear();
+        }
+    }
+
+    /// Whether the object, an exception, is of this class.
+    pub(crate) fn is_exception(&self, class: &Owned<'py>) -> bool {
+        // SAFETY: the GIL is held; two live objects.
+        unsafe { ffi::PyErr_GivenExceptionMatches(self.as_ptr(), class.as_ptr()) != 0 }
+    }
+
+    /// The value of an `int`; `None` for anything else, or if it is too big.
+    pub(crate) fn as_int(&self) -> Option<i64> {
+        // SAFETY: the GIL is held; the type is looked at before the object is used as such. -1 may be the number
+        // or an exception.
+        unsafe {
+            if ffi::PyLong_Check(self.as_ptr()) == 0 {
+                return None;
+            }
+            let number = ffi::PyLong_AsLongLong(self.as_ptr());
+            if number == -1 && self.py.is_raised() {
+                self.py.clear();
+                return None;
+            }
+            Some(number)
+        }
+    }
+
     /// Whether the object counts as true.
     pub(crate) fn is_true(&self) -> Result<bool> {
         // SAFETY: the GIL is held; the object is live.
@@ -437,31 +502,5 @@ impl Drop for Owned<'_> {
     fn drop(&mut self) {
         // SAFETY: our own reference; `py` proves the GIL.
         unsafe { ffi::Py_DECREF(self.as_ptr()) };
-    }
-}
-
-/// A reference that is stored. Dropping it leaks the object; [`Kept::release`] does not.
-pub(crate) struct Kept(NonNull<ffi::PyObject>);
-
-// SAFETY: the pointer is used only with a `Gil`, see the methods.
-unsafe impl Send for Kept {}
-// SAFETY: as above.
-unsafe impl Sync for Kept {}
-
-impl Kept {
-    /// One more reference to the object, to work with.
-    pub(crate) fn get<'py>(&self, py: Gil<'py>) -> Owned<'py> {
-        // SAFETY: we own a reference, so the object is live.
-        unsafe { Owned::borrowed_unchecked(py, self.0.as_ptr()) }
-    }
-
-    /// Turns it back into a reference that is dropped.
-    pub(crate) fn release(self, py: Gil<'_>) {
-        drop(Owned { object: self.0, py });
-    }
-
-    /// The object, borrowed.
-    pub(crate) fn as_ptr(&self) -> *mut ffi::PyObject {
-        self.0.as_ptr()
     }
 }

@@ -9,15 +9,20 @@
 //! lines, which never wait for it. The other locks are held for moments and never across a call of Python
 //! or of the exchange, so they may be taken with or without the GIL.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use engine_abi::Level;
 use wsgi::LogLines;
 
-use crate::exchange::Exchange;
+use crate::clock;
+use crate::errors::Stream;
+use crate::exchange::{Exchange, Gone, Head, ReadError};
+use crate::fork;
 use crate::input::Reader;
+use crate::metrics::METRICS;
 use crate::output::{Fault, Output};
+use crate::python::{Gil, Kept, Owned};
 
 /// Locks a mutex; a panic while it was held does not matter to plain data.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -36,14 +41,105 @@ pub(crate) struct Request {
     over: AtomicBool,
     /// Lines that were logged while another thread used the exchange.
     waiting: Mutex<Vec<(Level, Vec<u8>)>>,
-    /// What was written to `wsgi.errors` of a line that has not ended.
-    lines: Mutex<LogLines>,
+    /// What was written to each stream of a line that has not ended.
+    lines: Mutex<[LogLines; 3]>,
     /// What is known of the response.
     pub(crate) output: Mutex<Output>,
     /// What was read ahead of the application.
     pub(crate) input: Mutex<Reader>,
     /// A thread is in a method of `wsgi.input`.
     pub(crate) reading: AtomicBool,
+    /// What went through it.
+    pub(crate) traffic: Traffic,
+    /// What `mod_wsgi.request_data()` answers; there while the application runs.
+    registered: Mutex<Option<Registered>>,
+}
+
+/// By what an application finds its request again.
+struct Registered {
+    id: Option<Kept>,
+    data: Kept,
+}
+
+/// Counts what goes through a request. Times, in microseconds, are taken only while somebody looks at them.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    input: [AtomicU64; 3],
+    output: [AtomicU64; 3],
+}
+
+impl Traffic {
+    /// Runs `body` and adds the time it took.
+    fn timed<R>(times: &[AtomicU64; 3], body: impl FnOnce() -> R) -> R {
+        if !METRICS.wants_times() {
+            return body();
+        }
+        let before = clock::monotonic();
+        let result = body();
+        let [_, _, time] = times;
+        time.fetch_add(clock::monotonic().saturating_sub(before), Ordering::Relaxed);
+        result
+    }
+
+    fn add([count, bytes, _]: &[AtomicU64; 3], more: usize, size: usize) {
+        count.fetch_add(more as u64, Ordering::Relaxed);
+        bytes.fetch_add(size as u64, Ordering::Relaxed);
+    }
+
+    fn read(&self, at: fn(&Self) -> &AtomicU64) -> u64 {
+        at(self).load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn input_reads(&self) -> u64 {
+        self.read(|it| &it.input[0])
+    }
+
+    pub(crate) fn input_bytes(&self) -> u64 {
+        self.read(|it| &it.input[1])
+    }
+
+    pub(crate) fn input_time(&self) -> u64 {
+        self.read(|it| &it.input[2])
+    }
+
+    pub(crate) fn output_writes(&self) -> u64 {
+        self.read(|it| &it.output[0])
+    }
+
+    pub(crate) fn output_bytes(&self) -> u64 {
+        self.read(|it| &it.output[1])
+    }
+
+    pub(crate) fn output_time(&self) -> u64 {
+        self.read(|it| &it.output[2])
+    }
+}
+
+/// An exchange whose reads are counted.
+pub(crate) struct Metered<'a> {
+    pub(crate) exchange: &'a mut dyn Exchange,
+    pub(crate) traffic: &'a Traffic,
+}
+
+impl Exchange for Metered<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::result::Result<usize, ReadError> {
+        let result = Traffic::timed(&self.traffic.input, || self.exchange.read(buffer));
+        Traffic::add(&self.traffic.input, 1, *result.as_ref().unwrap_or(&0));
+        result
+    }
+
+    fn send(
+        &mut self,
+        head: Option<&Head<'_>>,
+        chunks: &[&[u8]],
+        last: bool,
+    ) -> std::result::Result<(), Gone> {
+        self.exchange.send(head, chunks, last)
+    }
+
+    fn log(&mut self, level: Level, line: &[u8]) {
+        self.exchange.log(level, line);
+    }
 }
 
 /// The request is over.
@@ -70,7 +166,37 @@ impl Request {
             output: Mutex::new(Output::new(head_only)),
             input: Mutex::default(),
             reading: AtomicBool::new(false),
+            traffic: Traffic::default(),
+            registered: Mutex::default(),
         })
+    }
+
+    /// Gives the request the dict that `mod_wsgi.request_data()` answers.
+    pub(crate) fn register(&self, id: Option<Kept>, data: Kept) {
+        *lock(&self.registered) = Some(Registered { id, data });
+    }
+
+    /// Takes the dict away again.
+    pub(crate) fn unregister(&self, py: Gil<'_>) {
+        let registered = lock(&self.registered).take();
+        if let Some(Registered { id, data }) = registered {
+            id.into_iter().chain([data]).for_each(|object| object.release(py));
+        }
+    }
+
+    /// The dict of the request, while the application runs.
+    pub(crate) fn data<'py>(&self, py: Gil<'py>) -> Option<Owned<'py>> {
+        lock(&self.registered).as_ref().map(|registered| registered.data.get(py))
+    }
+
+    /// The id that httpd gave the request.
+    pub(crate) fn id<'py>(&self, py: Gil<'py>) -> Option<Owned<'py>> {
+        lock(&self.registered).as_ref()?.id.as_ref().map(|id| id.get(py))
+    }
+
+    /// The status of the response; 500 if the application began none.
+    pub(crate) fn status(&self) -> u16 {
+        lock(&self.output).status().unwrap_or(500)
     }
 
     /// Whether the call has ended.
@@ -80,6 +206,9 @@ impl Request {
 
     /// Uses the exchange, waiting for another thread that uses it. Never with the GIL.
     pub(crate) fn exchange<R>(&self, body: impl FnOnce(&mut dyn Exchange) -> R) -> Result<R, Over> {
+        if !fork::serves() {
+            return Err(Over);
+        }
         let mut guard = lock(&self.exchange);
         let borrowed = guard.as_mut().ok_or(Over)?;
         // SAFETY: valid until `finish`, by the contract of `new`; the lock makes us its only user.
@@ -108,10 +237,12 @@ impl Request {
             } else {
                 pieces
             };
-            let sent = match &admitted.head {
+            let output = &self.traffic.output;
+            Traffic::add(output, pieces.len(), total);
+            let sent = Traffic::timed(output, || match &admitted.head {
                 Some(head) => head.with(|head| exchange.send(Some(head), pieces, admitted.last)),
                 None => exchange.send(None, pieces, admitted.last),
-            };
+            });
             sent.map_err(|_| {
                 lock(&self.output).set_gone();
                 Fault::Gone
@@ -122,6 +253,9 @@ impl Request {
 
     /// Writes a line to the log of the request. With or without the GIL; it never waits for the exchange.
     pub(crate) fn log(&self, level: Level, line: &[u8]) -> Result<(), Over> {
+        if !fork::serves() {
+            return Err(Over);
+        }
         let mut guard = match self.exchange.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(guard)) => guard.into_inner(),
@@ -139,26 +273,35 @@ impl Request {
         Ok(())
     }
 
-    /// Takes what an application wrote to `wsgi.errors` and logs the lines that are complete.
-    pub(crate) fn write_errors(&self, text: &[u8]) -> Result<(), Over> {
+    /// Takes what an application wrote to a stream and logs the lines that are complete.
+    pub(crate) fn write_stream(&self, stream: Stream, text: &[u8]) -> Result<(), Over> {
         if self.is_over() {
             return Err(Over);
         }
-        let mut lines = Vec::new();
-        lock(&self.lines).write(text, |line| lines.push(line.to_vec()));
-        lines.iter().try_for_each(|line| self.log(Level::Error, line))
+        let mut ended = Vec::new();
+        if let Some(lines) = lock(&self.lines).get_mut(stream as usize) {
+            lines.write(text, |line| ended.push(line.to_vec()));
+        }
+        ended.iter().try_for_each(|line| self.log(Level::Error, line))
     }
 
-    /// Logs a line that has not ended.
-    pub(crate) fn flush_errors(&self) -> Result<(), Over> {
+    /// Logs the line of a stream that has not ended.
+    pub(crate) fn flush_stream(&self, stream: Stream) -> Result<(), Over> {
+        if self.is_over() {
+            return Err(Over);
+        }
         let mut rest = None;
-        lock(&self.lines).flush(|line| rest = Some(line.to_vec()));
+        if let Some(lines) = lock(&self.lines).get_mut(stream as usize) {
+            lines.flush(|line| rest = Some(line.to_vec()));
+        }
         rest.map_or(Ok(()), |line| self.log(Level::Error, &line))
     }
 
     /// Ends the request: waits for a thread that uses the exchange, then takes it away. Never with the GIL.
     pub(crate) fn finish(&self) {
-        let _ = self.flush_errors();
+        for stream in [Stream::Errors, Stream::Stdout, Stream::Stderr] {
+            let _ = self.flush_stream(stream);
+        }
         self.over.store(true, Ordering::Release);
         let mut guard = lock(&self.exchange);
         if let Some(borrowed) = guard.take() {

@@ -21,6 +21,17 @@ pub enum Reload {
     Refuse,
 }
 
+/// What the server says of itself, for the module `apache`.
+#[derive(Clone, Debug, Default)]
+pub struct ServerWords {
+    /// `apache.description`, for example `Apache/2.4.62 (Debian)`.
+    pub description: Vec<u8>,
+    /// `apache.mpm_name`, for example `event`.
+    pub mpm_name: Vec<u8>,
+    /// `apache.build_date`.
+    pub build_date: Vec<u8>,
+}
+
 /// What the engine of a process is started with.
 #[derive(Clone, Debug)]
 pub struct StartUp {
@@ -42,6 +53,20 @@ pub struct StartUp {
     pub processes: u32,
     /// `apache.version`.
     pub server_version: [u32; 3],
+    /// `wsgi.run_once`.
+    pub run_once: bool,
+    /// Reading `sys.stdin` is an error.
+    pub restrict_stdin: bool,
+    /// Writing to `sys.stdout` is an error.
+    pub restrict_stdout: bool,
+    /// `signal.signal` installs nothing.
+    pub restrict_signal: bool,
+    /// `PYTHON_EGG_CACHE`.
+    pub python_eggs: Option<Vec<u8>>,
+    /// Seconds for `sys.setswitchinterval`; `None`: Python's own.
+    pub switch_interval: Option<f64>,
+    /// What the server says of itself.
+    pub server: ServerWords,
     /// What a changed script means.
     pub reload: Reload,
     /// The server's log.

@@ -15,6 +15,7 @@ use crate::class::{
     self, Class, Description, Instance, Table, arguments, method_one_argument, slot, slot_doc,
     slot_table,
 };
+use crate::events::{Events, response_started};
 use crate::gil::released;
 use crate::output::{Fault, HeadText};
 use crate::python::{Gil, Kind, Owned, Raised, Result};
@@ -25,12 +26,14 @@ use crate::request::{Request, lock};
 pub(crate) struct StartResponse {
     vectorcall: ffi::vectorcallfunc,
     request: Arc<Request>,
+    /// There if somebody listens to the events of the request.
+    events: Option<Arc<Events>>,
 }
 
 impl StartResponse {
     /// The callable of a request.
-    pub(crate) fn new(request: Arc<Request>) -> Self {
-        Self { vectorcall: start_response, request }
+    pub(crate) fn new(request: Arc<Request>, events: Option<Arc<Events>>) -> Self {
+        Self { vectorcall: start_response, request, events }
     }
 }
 
@@ -59,7 +62,8 @@ python_fn! {
         keywords: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
         // SAFETY: Python calls this for an instance of the type.
-        let request = unsafe { &class::data::<StartResponse>(this).request };
+        let StartResponse { request, events, .. } =
+            unsafe { class::data::<StartResponse>(this) };
         // SAFETY: the arguments of a vectorcall, as many as `PyVectorcall_NARGS` says.
         let given = unsafe { arguments(data, ffi::PyVectorcall_NARGS(count as _)) };
         if request.is_over() {
@@ -78,6 +82,11 @@ python_fn! {
         let (status, headers) = (argument()?, argument()?);
         let exc_info = argument().ok().filter(|exc_info| !exc_info.is_none());
         check_state(py, request, &headers, exc_info.as_ref())?;
+        if let Some(events) = events {
+            let none = py.none();
+            let payload = [&status, &headers, exc_info.as_ref().unwrap_or(&none)];
+            response_started(py, events, request, payload)?;
+        }
         let head = head(py, &status, &headers)?;
         lock(&request.output).set_head(head);
         write_of(py, this)

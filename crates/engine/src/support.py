@@ -6,23 +6,49 @@ Executed once in each interpreter, in a namespace of its own that no application
 import threading  # first: it takes the importing thread for the main one
 
 import atexit
+import importlib
 import io
+import logging
+import os
 import signal
 import site
 import sys
 import traceback
+import types
 
 
-def set_up(module, python_path, home, stdout, stderr, notes, serving):
+def set_up(module, options):
     """Makes an interpreter what applications expect."""
+    if "switch_interval" in options:
+        sys.setswitchinterval(options["switch_interval"])
     sys.argv = ["mod_wsgi"]
-    sys.stderr = _text_stream(stderr)
-    sys.stdout = _text_stream(stdout)
-    _restrict_signals(notes, serving)
-    _add_python_path(python_path)
-    if home is not None:
-        sys.path.insert(0, home)
+    sys.stderr = _text_stream(options["stderr"])
+    if options["restrict_stdout"]:
+        sys.stdout = _Restricted("sys.stdout")
+    else:
+        sys.stdout = _text_stream(options["stdout"])
+    if options["restrict_stdin"]:
+        sys.stdin = _Restricted("sys.stdin")
+    if options["restrict_signal"]:
+        _restrict_signals(options["notes"], options["serving"])
+    if options["python_eggs"] is not None:
+        os.environ["PYTHON_EGG_CACHE"] = options["python_eggs"]
+    _add_python_path(options["python_path"])
+    if options["home"] is not None:
+        sys.path.insert(0, options["home"])
+    _complete(module, options)
     _install(module)
+    _install_apache(module, options)
+
+
+class _Restricted:
+    """A stream that an application must not use."""
+
+    def __init__(self, name):
+        self.__dict__["_name"] = name
+
+    def __getattr__(self, name):
+        raise OSError("%s access restricted by mod_wsgi" % self._name)
 
 
 def _text_stream(buffer):
@@ -79,12 +105,106 @@ def _install(module):
             module.__path__ = list(spec.submodule_search_locations)
     except Exception:
         pass
+    sys.modules["mod_wsgi"] = module
+
+
+def _complete(module, options):
+    """Adds to the module what is Python."""
     module.RequestTimeout = type(
         "RequestTimeout",
         (BaseException,),
         {"__module__": "mod_wsgi", "__doc__": "Raised in a request that takes too long."},
     )
-    sys.modules["mod_wsgi"] = module
+    module.active_requests = {}
+    module.event_callbacks = []
+    module.shutdown_callbacks = []
+    module.signal_callbacks = []
+
+    def subscribe_events(callback):
+        """Has the callback called as callback(name, **payload) for every event."""
+        module.event_callbacks.append(callback)
+        return callback
+
+    def subscribe_shutdown(callback):
+        """Has the callback called when the process is about to end."""
+        module.shutdown_callbacks.append(callback)
+        return callback
+
+    def subscribe_signals(callback):
+        """Has the callback called when the process gets SIGHUP or SIGUSR2; in daemon mode only."""
+        if module.process_group:
+            module.signal_callbacks.append(callback)
+        else:
+            options["notes"].write(
+                "WRS4032: a callback for signals was not subscribed, because in embedded mode signals are httpd's"
+            )
+        return callback
+
+    for function in (subscribe_events, subscribe_shutdown, subscribe_signals):
+        function.__module__ = "mod_wsgi"
+        function.__qualname__ = function.__name__
+        setattr(module, function.__name__, function)
+
+    levels = [
+        (logging.CRITICAL, options["critical"]),
+        (logging.ERROR, options["error"]),
+        (logging.WARNING, options["warning"]),
+        (logging.INFO, options["info"]),
+    ]
+
+    def emit(self, record):
+        try:
+            text = self.format(record)
+            for level, stream in levels:
+                if record.levelno >= level:
+                    break
+            else:
+                stream = options["debug"]
+            stream.write(text)
+        except Exception:
+            self.handleError(record)
+
+    module.LogHandler = type(
+        "LogHandler",
+        (logging.Handler,),
+        {
+            "__module__": "mod_wsgi",
+            "__doc__": "Logs records in the server's error log, with their level.",
+            "emit": emit,
+        },
+    )
+
+
+def _install_apache(module, options):
+    """Makes the module `apache`; in embedded mode a real one, if there is any, is extended."""
+    apache = None
+    if not module.process_group:
+        try:
+            apache = importlib.import_module("apache")
+        except Exception:
+            pass
+    if apache is None:
+        apache = types.ModuleType("apache")
+        sys.modules["apache"] = apache
+    apache.version = options["apache_version"]
+    apache.description = options["apache_description"]
+    apache.mpm_name = options["apache_mpm_name"]
+    apache.build_date = options["apache_build_date"]
+    apache.maximum_processes = module.maximum_processes
+    apache.threads_per_process = module.threads_per_process
+
+
+def publish(callbacks, name, payload):
+    """Tells an event; what callbacks answer becomes part of the payload. The exceptions that they raised."""
+    raised = []
+    for callback in list(callbacks):
+        try:
+            answer = callback(name, **payload)
+            if isinstance(answer, dict):
+                payload.update(answer)
+        except (Exception, SystemExit) as exception:
+            raised.append(exception)
+    return raised
 
 
 def describe(exception):
@@ -131,7 +251,7 @@ def _end_threads():
 
 def _flush():
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if stream is not None and not isinstance(stream, _Restricted):
             stream.flush()
             buffer = getattr(stream, "buffer", None)
             if buffer is not None and type(buffer).__module__ == "mod_wsgi":

@@ -75,11 +75,15 @@ fn open(startup: engine::StartUp) -> Result<Engine, engine::Error> {
 /// What `start` borrows is alive.
 unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
     // SAFETY: by this function's contract.
-    let (executable, python_path, process_group) = unsafe {
-        (start.executable.as_slice(), start.python_path.as_slice(), start.process_group.as_slice())
+    let (python_path, process_group) =
+        unsafe { (start.python_path.as_slice(), start.process_group.as_slice()) };
+    let some = |bytes: Bytes| {
+        // SAFETY: as above.
+        let bytes = unsafe { bytes.as_slice() };
+        (!bytes.is_empty()).then(|| bytes.to_vec())
     };
     engine::StartUp {
-        executable: (!executable.is_empty()).then(|| executable.to_vec()),
+        executable: some(start.executable),
         python_path: python_path.to_vec(),
         home: None,
         process_group: process_group.to_vec(),
@@ -88,6 +92,18 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         threads: start.threads,
         processes: start.processes,
         server_version: start.server_version,
+        // A process of httpd never serves one request only.
+        run_once: false,
+        restrict_stdin: start.restrict_stdin,
+        restrict_stdout: start.restrict_stdout,
+        restrict_signal: start.restrict_signal,
+        python_eggs: some(start.python_eggs),
+        switch_interval: (start.switch_interval > 0.0).then_some(start.switch_interval),
+        server: engine::ServerWords {
+            description: some(start.server_description).unwrap_or_default(),
+            mpm_name: some(start.server_mpm).unwrap_or_default(),
+            build_date: some(start.server_built).unwrap_or_default(),
+        },
         reload: Reload::InPlace,
         log,
     }

@@ -217,7 +217,7 @@ fn what_is_written_to_errors_is_logged_by_lines() {
     assert_eq!(answer.outcome, Outcome::Done as i32, "{answer:?}");
     assert_eq!(
         answer.problems(),
-        ["one", "two and", "three", "four", "five", "\u{20ac} \\udc80", "six", "rest"]
+        ["one", "two", " and", "three", "four", "five", "\u{20ac} \\udc80", "six", "rest"]
     );
 }
 
@@ -232,6 +232,27 @@ fn what_is_printed_in_a_request_is_logged_with_it_and_else_with_the_server() {
     let Some(answer) = serve(&source) else { return };
     assert_eq!(answer.problems(), ["to stdout", "to stderr", "bytes", "WARNING:root:from logging"],);
     assert!(server_log_lines().iter().any(|line| line == "from a thread of its own"));
+}
+
+#[test]
+fn a_line_that_no_stream_ended_is_logged_by_a_flush_or_the_end_of_the_request() {
+    let source = application(
+        "errors.write('errors ')\nsys.stdout.write('stdout ')\nsys.stderr.write('stderr ')\n\
+         sys.stdout.write('goes on')\nsys.stdout.flush()\nprint('whole')\nerrors.write('go on')",
+    );
+    let Some(answer) = serve(&source) else { return };
+    assert_eq!(answer.problems(), ["stdout goes on", "whole", "errors go on", "stderr "]);
+}
+
+#[test]
+fn a_long_line_is_continued_and_bytes_are_logged_as_they_are() {
+    let source = application(
+        "errors.write('x' * 20000 + '\\n')\nsys.stderr.buffer.write(b'\\xff\\n')\n\
+         errors.write(memoryview(b'view\\n'))",
+    );
+    let Some(answer) = serve(&source) else { return };
+    let lengths: Vec<_> = answer.problems().iter().map(|line| line.chars().count()).collect();
+    assert_eq!(lengths, [7500, 7500, 5000, 1, 4], "{answer:?}");
 }
 
 #[test]

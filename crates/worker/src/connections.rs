@@ -5,6 +5,8 @@
 //! last, whose caches are warm.
 
 use crate::connection::Connection;
+use crate::threads::Busy;
+use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::socket::{SockFlag, accept4};
@@ -28,6 +30,10 @@ pub(crate) enum Work {
 }
 
 pub(crate) struct Connections {
+    /// Threads that have a connection.
+    pub(crate) busy: Busy,
+    /// The listener waits until a connection is let go of: no more can be accepted.
+    full: AtomicBool,
     epoll: Epoll,
     listener: OwnedFd,
     stop: EventFd,
@@ -40,6 +46,15 @@ struct Table {
     places: Vec<Option<Connection>>,
     free: Vec<usize>,
     used: usize,
+}
+
+impl Table {
+    fn remove(&mut self, place: usize) -> Option<Connection> {
+        let connection = self.places.get_mut(place)?.take()?;
+        self.free.push(place);
+        self.used -= 1;
+        Some(connection)
+    }
 }
 
 fn once(data: u64) -> EpollEvent {
@@ -55,7 +70,8 @@ impl Connections {
         epoll.add(&listener, once(LISTENER))?;
         epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
         let (draining, table) = (AtomicBool::new(false), Mutex::default());
-        Ok(Self { epoll, listener, stop, draining, table })
+        let (busy, full) = (Busy::default(), AtomicBool::new(false));
+        Ok(Self { busy, full, epoll, listener, stop, draining, table })
     }
 
     /// Waits for work.
@@ -63,7 +79,7 @@ impl Connections {
         let mut events = [EpollEvent::empty()];
         loop {
             match self.epoll.wait(&mut events, EpollTimeout::NONE) {
-                Ok(0) | Err(nix::errno::Errno::EINTR) => continue,
+                Ok(0) | Err(Errno::EINTR) => continue,
                 Ok(_) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -84,7 +100,11 @@ impl Connections {
 
     /// Accepts all that wait, and arms the listener again unless the worker drains.
     fn accept(&self) -> io::Result<()> {
-        while !self.draining.load(SeqCst) && self.lock().used < MOST_CONNECTIONS {
+        while !self.draining.load(SeqCst) {
+            if self.lock().used >= MOST_CONNECTIONS && !self.close_one() {
+                self.full.store(true, SeqCst);
+                return Ok(());
+            }
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             match accept4(self.listener.as_raw_fd(), flags) {
                 Ok(fd) => {
@@ -92,15 +112,43 @@ impl Connections {
                     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
                     self.put(Connection::new(socket), true)?;
                 }
-                Err(nix::errno::Errno::EINTR | nix::errno::Errno::ECONNABORTED) => {}
-                // No more of them, or no descriptors left: the others wait in the kernel's queue.
+                Err(Errno::EINTR | Errno::ECONNABORTED) => {}
+                // One that rests makes room: its front opens another when it needs one.
+                Err(Errno::EMFILE | Errno::ENFILE) if self.close_one() => {}
+                Err(Errno::EMFILE | Errno::ENFILE) => {
+                    self.full.store(true, SeqCst);
+                    return Ok(());
+                }
+                // No more of them.
                 Err(_) => break,
             }
         }
-        if !self.draining.load(SeqCst) {
-            self.epoll.modify(&self.listener, &mut once(LISTENER))?;
+        self.listen()
+    }
+
+    /// Arms the listener, unless the worker drains.
+    fn listen(&self) -> io::Result<()> {
+        match self.epoll.modify(&self.listener, &mut once(LISTENER)) {
+            // Taken out of the set by `drain`.
+            Err(Errno::ENOENT) => Ok(()),
+            result => Ok(result?),
         }
-        Ok(())
+    }
+
+    /// A connection was let go of: others may be accepted again.
+    pub(crate) fn relieved(&self) {
+        if self.full.swap(false, SeqCst) {
+            // If this fails the set itself is broken, and waiting on it will tell.
+            let _ = self.listen();
+        }
+    }
+
+    /// Closes a connection that rests; whether there was one.
+    fn close_one(&self) -> bool {
+        let mut table = self.lock();
+        let Some(place) = table.places.iter().position(Option::is_some) else { return false };
+        table.remove(place);
+        true
     }
 
     /// A connection waits for its next request; when the worker drains it is closed instead.
@@ -108,32 +156,35 @@ impl Connections {
         if self.draining.load(SeqCst) {
             return Ok(());
         }
-        self.put(connection, false)
+        let put = self.put(connection, false);
+        self.relieved();
+        put
     }
 
     fn put(&self, connection: Connection, new: bool) -> io::Result<()> {
         let mut table = self.lock();
-        let place = table.free.pop().unwrap_or(table.places.len());
+        let place = table.free.last().copied().unwrap_or(table.places.len());
         let data = u64::try_from(place).map_err(io::Error::other)?;
         // Armed under the lock: the event cannot be taken before the connection is in its place.
-        let armed = if new {
-            self.epoll.add(&connection, once(data))
+        if new {
+            self.epoll.add(&connection, once(data))?;
         } else {
-            self.epoll.modify(&connection, &mut once(data))
-        };
+            self.epoll.modify(&connection, &mut once(data))?;
+        }
+        table.free.pop();
         match table.places.get_mut(place) {
             Some(slot) => *slot = Some(connection),
             None => table.places.push(Some(connection)),
         }
         table.used += 1;
-        Ok(armed?)
+        Ok(())
     }
 
     fn take(&self, place: usize) -> Option<Connection> {
         let mut table = self.lock();
-        let connection = table.places.get_mut(place)?.take()?;
-        table.free.push(place);
-        table.used -= 1;
+        let connection = table.remove(place)?;
+        // Counted before the lock goes: whoever drains sees it in the table or among the busy.
+        self.busy.change(1);
         Some(connection)
     }
 

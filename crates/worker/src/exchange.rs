@@ -87,7 +87,9 @@ impl<'c> WorkerExchange<'c> {
     }
 
     fn finish(&self) -> Finish {
-        if self.ended && !self.gone { Finish::Keep } else { Finish::Close }
+        // What is on its way of a body that was asked for would come before the next request.
+        let rest = self.asked && !self.wire.responder.stdin_ended();
+        if self.ended && !self.gone && !rest { Finish::Keep } else { Finish::Close }
     }
 
     /// Sends what is pending and then these parts.
@@ -208,7 +210,7 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
 
 impl Exchange for WorkerExchange<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        if buffer.is_empty() {
+        if buffer.is_empty() || self.ended {
             return Ok(0);
         }
         loop {

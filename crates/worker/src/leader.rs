@@ -8,7 +8,7 @@
 use crate::log::{self, line};
 use crate::offspring::Offspring;
 use crate::process::{self, Inheritance};
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 use crate::title;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Death, Scoreboard};
@@ -16,6 +16,7 @@ use daemon_abi::{privileges, spawn};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
@@ -94,6 +95,10 @@ impl Leader {
         log::set_level(launch.log_level);
         privileges::verify(launch.uid)?;
         title::set(&launch.title);
+        // Workers hold a connection for each thread of every httpd child; the limit they inherit is often small.
+        if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
+            let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+        }
         let board = Scoreboard::open(inherit(launch.scoreboard)?.as_fd())?;
         if board.workers() != launch.processes() {
             return Err(io::Error::other("the scoreboard is of another group"));
@@ -130,7 +135,7 @@ impl Leader {
             while let Some(worker) = self.offspring.due(now) {
                 self = self.start(worker);
             }
-            for pid in self.offspring.overdue(now).collect::<Vec<_>>() {
+            for pid in self.offspring.overdue(now) {
                 line!(
                     Warning,
                     "WRS5003: worker process {pid} of process group '{}' did not finish its requests \
@@ -192,7 +197,13 @@ impl Leader {
 
     /// Forks a worker. The child never comes back; it takes what it needs out of the leader.
     fn start(mut self, worker: usize) -> Self {
-        match engine::fork() {
+        // The worker lets them go when it can hear them itself.
+        signals::hold(true);
+        let forked = engine::fork();
+        if !matches!(forked, Ok(engine::Fork::Child)) {
+            signals::hold(false);
+        }
+        match forked {
             Ok(engine::Fork::Child) => {
                 let Self { launch, engine, board, listeners, leash, reports, .. } = self;
                 let (Pipe { reader: leash, writer }, Pipe { reader, writer: report }) =

@@ -10,6 +10,7 @@ mod connection;
 mod connections;
 mod exchange;
 mod log;
+mod messenger;
 mod offspring;
 mod process;
 mod signals;

@@ -105,9 +105,15 @@ impl Offspring {
         places.chain(self.leaving.iter().map(|it| it.kill_at)).min()
     }
 
-    /// Processes that took too long to leave.
-    pub(crate) fn overdue(&self, now: Instant) -> impl Iterator<Item = i32> + '_ {
-        self.leaving.iter().filter(move |it| it.kill_at <= now).map(|it| it.pid)
+    /// Processes that took too long to leave, to be killed; and killed again if that does not help.
+    pub(crate) fn overdue(&mut self, now: Instant) -> Vec<i32> {
+        let overdue = self.leaving.iter_mut().filter(|it| it.kill_at <= now);
+        overdue
+            .map(|it| {
+                it.kill_at = now + LONGEST_PAUSE;
+                it.pid
+            })
+            .collect()
     }
 
     /// Every process there is.
@@ -178,7 +184,7 @@ mod tests {
         offspring.leaves(1, now, later);
         assert_eq!(offspring.due(now), Some(0));
         offspring.started(0, 2, now);
-        assert_eq!(offspring.overdue(later).collect::<Vec<_>>(), [1]);
+        assert_eq!(offspring.overdue(later), [1]);
         assert_eq!(offspring.ended(1, true, now), Some(Ended { worker: 0, pause: None }));
         assert_eq!(offspring.pids().collect::<Vec<_>>(), [2]);
     }

@@ -5,13 +5,14 @@
 
 use crate::connections::Connections;
 use crate::log::{self, line};
-use crate::signals::Signals;
-use crate::threads::{self, Busy};
+use crate::messenger::Messenger;
+use crate::signals::{self, Signals};
+use crate::threads;
 use crate::title;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Reload, Script, StartUp};
+use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, StartUp};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
@@ -49,7 +50,7 @@ enum Reason {
 pub(crate) struct Worker {
     pub(crate) engine: &'static Engine,
     pub(crate) connections: Connections,
-    pub(crate) busy: Busy,
+
     pub(crate) group: String,
     pub(crate) threads: u32,
     pub(crate) socket_timeout: Duration,
@@ -64,12 +65,13 @@ pub(crate) struct Worker {
 impl Worker {
     /// Has the engine answer a request, and sees whether the worker should end after it.
     pub(crate) fn call(&self, call: &Call<'_>, exchange: &mut dyn Exchange) -> Outcome {
+        self.board.begin_request(self.place, pid());
         let outcome = self.engine.call(call, exchange);
+        self.board.end_request(self.place, pid());
         match outcome {
             Outcome::Reload => self.end_because(Reason::ScriptChanged),
             Outcome::Stopping => {}
             _ => {
-                self.board.count_request(self.place);
                 let count = self.requests.fetch_add(1, SeqCst) + 1;
                 if self.maximum_requests > 0 && count == self.maximum_requests {
                     self.end_because(Reason::MaximumRequests);
@@ -125,6 +127,17 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         threads: launch.threads,
         processes: u32::try_from(launch.processes()).unwrap_or(u32::MAX),
         server_version: launch.server_version,
+        run_once: launch.threads == 1 && launch.maximum_requests == 1,
+        restrict_stdin: false,
+        restrict_stdout: false,
+        restrict_signal: true,
+        python_eggs: None,
+        switch_interval: None,
+        server: ServerWords {
+            description: launch.server_description.clone(),
+            mpm_name: launch.server_mpm.clone(),
+            build_date: launch.server_built.clone(),
+        },
         reload: Reload::Refuse,
         log: log::write,
     }
@@ -153,7 +166,16 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
     board.worker_started(place, pid());
     let listener = listeners.swap_remove(place);
     drop(listeners);
-    let signals = Signals::receive(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGUSR1])?;
+    let signals = Signals::receive(&[
+        Signal::SIGTERM,
+        Signal::SIGINT,
+        Signal::SIGUSR1,
+        Signal::SIGHUP,
+        Signal::SIGUSR2,
+    ])?;
+    // The application's own children are not ours to hear of.
+    Signals::leave(Signal::SIGCHLD)?;
+    signals::hold(false);
     title::set(&launch.title);
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();
@@ -169,7 +191,6 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
     let worker = Arc::new(Worker {
         engine,
         connections: Connections::new(listener)?,
-        busy: Busy::default(),
         group: String::from_utf8_lossy(&launch.group).into_owned(),
         threads: launch.threads,
         socket_timeout: Duration::from_millis(launch.socket_timeout),
@@ -198,7 +219,21 @@ enum Why {
     Wish(Reason),
 }
 
+impl Why {
+    /// What an application is told: `shutdown_reason` of the event `process_stopping`.
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Signal(Signal::SIGUSR1) => "graceful_signal",
+            Self::Signal(_) | Self::Leader => "shutdown_signal",
+            Self::Wish(Reason::ScriptChanged) => "script_reload",
+            Self::Wish(Reason::MaximumRequests) => "maximum_requests",
+            Self::Wish(_) => "signal_pipe_error",
+        }
+    }
+}
+
 fn wait(worker: &Worker, signals: &Signals, leash: &OwnedFd) -> io::Result<Why> {
+    let mut messenger = Messenger::default();
     loop {
         let mut fds = [
             PollFd::new(signals.fd(), PollFlags::POLLIN),
@@ -212,8 +247,11 @@ fn wait(worker: &Worker, signals: &Signals, leash: &OwnedFd) -> io::Result<Why> 
         }
         let [signalled, leader, wish] = fds.map(|fd| fd.any().unwrap_or(false));
         if signalled {
-            if let Some(signal) = signals.take().into_iter().next() {
-                return Ok(Why::Signal(signal));
+            for signal in signals.take() {
+                match signal {
+                    Signal::SIGHUP | Signal::SIGUSR2 => messenger.deliver(worker.engine, signal),
+                    signal => return Ok(Why::Signal(signal)),
+                }
             }
         }
         if leader {
@@ -225,7 +263,27 @@ fn wait(worker: &Worker, signals: &Signals, leash: &OwnedFd) -> io::Result<Why> 
     }
 }
 
-fn end(worker: &Worker, launch: &Launch, report: &OwnedFd, why: &Why) {
+/// Ends the process after `time`, whatever it still does: threads of the application, or a thread that keeps the GIL.
+fn set_limit(worker: &Arc<Worker>, time: Duration) {
+    let worker = Arc::clone(worker);
+    let limit = std::thread::Builder::new().name("wsgi-limit".to_owned()).spawn(move || {
+        std::thread::sleep(time);
+        line!(
+            Warning,
+            "WRS5007: a worker of process group '{}' could not end its Python in time and is ended without that",
+            worker.group
+        );
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(1) }
+    });
+    if limit.is_err() {
+        let seconds = u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+        // SAFETY: SIGALRM has its default, which ends the process.
+        unsafe { libc::alarm(seconds) };
+    }
+}
+
+fn end(worker: &Arc<Worker>, launch: &Launch, report: &OwnedFd, why: &Why) {
     let group = &worker.group;
     let shutdown = Duration::from_millis(launch.shutdown_timeout);
     let graceful = Duration::from_millis(launch.graceful_timeout);
@@ -239,6 +297,7 @@ fn end(worker: &Worker, launch: &Launch, report: &OwnedFd, why: &Why) {
         Why::Wish(_) => ("it cannot wait for requests", shutdown, true),
     };
     line!(Info, "a worker of process group '{group}' finishes its requests and ends: {text}");
+    set_limit(worker, patience.saturating_add(shutdown).saturating_add(Duration::from_secs(1)));
     worker.set_state(State::Draining);
     if replace {
         // The new worker listens on the same socket: nothing that waits there is lost.
@@ -246,7 +305,8 @@ fn end(worker: &Worker, launch: &Launch, report: &OwnedFd, why: &Why) {
     }
     worker.connections.drain();
     let started = Instant::now();
-    worker.busy.wait_idle(patience);
+    worker.engine.announce_stop(why.reason());
+    worker.connections.busy.wait_idle(patience);
     worker.connections.stop();
     let left = patience.saturating_sub(started.elapsed());
     worker.engine.stop(left.min(shutdown).max(Duration::from_millis(10)));

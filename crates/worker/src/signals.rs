@@ -11,14 +11,23 @@ use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 
 static PIPE: AtomicI32 = AtomicI32::new(-1);
 
+/// The process that [`PIPE`] belongs to.
+static OWNER: AtomicI32 = AtomicI32::new(0);
+
 extern "C" fn on_signal(signal: libc::c_int) {
     let byte = u8::try_from(signal).unwrap_or(0);
-    // SAFETY: write(2) may be called in a handler; the byte lives for the call. The error number of whatever was
+    // SAFETY: all of these may be called in a handler; the byte lives for the call. The error number of whatever was
     // interrupted is put back.
     unsafe {
         let errno = libc::__errno_location();
         let saved = *errno;
-        libc::write(PIPE.load(SeqCst), (&raw const byte).cast(), 1);
+        if libc::getpid() == OWNER.load(SeqCst) {
+            libc::write(PIPE.load(SeqCst), (&raw const byte).cast(), 1);
+        } else {
+            // A process that the application forked: the signal is for it, not for us.
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
         *errno = saved;
     }
 }
@@ -29,11 +38,30 @@ pub(crate) struct Signals {
     receiver: OwnedFd,
 }
 
+/// Those that leader and workers listen to.
+const HEARD: [Signal; 6] = [
+    Signal::SIGTERM,
+    Signal::SIGINT,
+    Signal::SIGUSR1,
+    Signal::SIGCHLD,
+    Signal::SIGHUP,
+    Signal::SIGUSR2,
+];
+
+/// Holds signals back while a process is forked: until the child has its own [`Signals`], one that is meant for it
+/// would be written to its parent's pipe.
+pub(crate) fn hold(back: bool) {
+    let set: SigSet = HEARD.into_iter().collect();
+    // Cannot fail for signals that exist.
+    let _ = if back { set.thread_block() } else { set.thread_unblock() };
+}
+
 impl Signals {
     /// Starts to receive `signals` in this process, from now on and here only: after a fork the child calls this again.
     pub(crate) fn receive(signals: &[Signal]) -> io::Result<Self> {
         let (receiver, sender) = nix::unistd::pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let previous = PIPE.swap(sender.into_raw_fd(), SeqCst);
+        OWNER.store(nix::unistd::getpid().as_raw(), SeqCst);
         if previous >= 0 {
             // Of the process this one was forked from.
             let _ = nix::unistd::close(previous);
@@ -45,6 +73,14 @@ impl Signals {
             unsafe { sigaction(signal, &action)? };
         }
         Ok(Self { receiver })
+    }
+
+    /// Leaves a signal to its default from now on, as a process that was forked from one that heard it must.
+    pub(crate) fn leave(signal: Signal) -> io::Result<()> {
+        let action = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+        // SAFETY: no handler is installed.
+        unsafe { sigaction(signal, &action)? };
+        Ok(())
     }
 
     /// Becomes readable with a signal.

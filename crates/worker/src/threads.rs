@@ -3,6 +3,7 @@
 use crate::connection::log_panic;
 use crate::connections::Work;
 use crate::process::Worker;
+use nix::sys::resource::{Resource, getrlimit};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,7 +17,7 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
-    fn change(&self, by: isize) {
+    pub(crate) fn change(&self, by: isize) {
         let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *count = count.saturating_add_signed(by);
         if *count == 0 {
@@ -42,16 +43,24 @@ impl Busy {
 
 /// Starts the threads of a worker. They end with [`crate::connections::Connections::stop`].
 pub(crate) fn start(worker: &Arc<Worker>, stack_size: u64) -> io::Result<()> {
+    let stack = usize::try_from(stack_size).map_err(io::Error::other)?;
+    let stack = if stack > 0 { stack } else { usual_stack() };
     for number in 1..=worker.threads {
-        let mut builder = std::thread::Builder::new().name(format!("wsgi-{number}"));
-        if stack_size > 0 {
-            builder = builder.stack_size(usize::try_from(stack_size).map_err(io::Error::other)?);
-        }
+        let builder = std::thread::Builder::new().name(format!("wsgi-{number}")).stack_size(stack);
         let worker = Arc::clone(worker);
         // Nobody joins a thread: a request that never ends must not keep the process.
         drop(builder.spawn(move || run(&worker))?);
     }
     Ok(())
+}
+
+/// The stack that threads get of the system. Rust's own default is too small for Python: a recursion that
+/// Python would refuse ends the process before it gets there.
+fn usual_stack() -> usize {
+    const LEAST: usize = 8 << 20;
+    let limit = getrlimit(Resource::RLIMIT_STACK).map(|(soft, _)| soft);
+    let limit = limit.ok().filter(|&soft| soft != nix::sys::resource::RLIM_INFINITY);
+    limit.and_then(|soft| usize::try_from(soft).ok()).map_or(LEAST, |soft| soft.max(LEAST))
 }
 
 fn run(worker: &Worker) {
@@ -68,19 +77,19 @@ fn run(worker: &Worker) {
                 return worker.give_up();
             }
         };
-        worker.busy.change(1);
+
         let served = catch_unwind(AssertUnwindSafe(|| connection.serve(worker, &mut spare)));
         match served {
             Ok(Some(connection)) => {
                 // A connection that cannot be armed again is closed by being dropped.
                 let _ = worker.connections.rest(connection);
             }
-            Ok(None) => {}
+            Ok(None) => worker.connections.relieved(),
             Err(_) => {
                 spare = None;
                 log_panic(&worker.group);
             }
         }
-        worker.busy.change(-1);
+        worker.connections.busy.change(-1);
     }
 }

@@ -17,6 +17,6 @@ pub mod mount;
 pub mod status;
 
 pub use content_length::{Limit, has_body};
-pub use lines::{LineBuffer, LogLines};
+pub use lines::{LineBuffer, LogLines, log_pieces};
 pub use module_name::module_name;
 pub use status::Status;

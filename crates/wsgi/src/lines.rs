@@ -5,8 +5,9 @@
 
 use memchr::memchr;
 
-/// The longest line of a log unless said otherwise; httpd cuts longer ones.
-pub const MAX_LOG_LINE: usize = 8000;
+/// The longest line of a log unless said otherwise. httpd cuts a record at 8192 bytes, and what it puts before and
+/// behind the line (time, client, referrer) is in them.
+pub const MAX_LOG_LINE: usize = 7500;
 
 /// Bytes between a source and a reader that wants lines, or any number of bytes.
 #[derive(Clone, Debug, Default)]
@@ -77,6 +78,27 @@ impl LineBuffer {
     pub fn take_all(&mut self) -> &[u8] {
         self.take(usize::MAX)
     }
+}
+
+/// Cuts a line into pieces that a log takes whole, when it writes each byte that is no printable ASCII character as
+/// `\\xNN`. There is at least one piece, and none is empty unless the line is.
+pub fn log_pieces(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let mut left = MAX_LOG_LINE;
+        let end = line.iter().position(|byte| {
+            let plain = matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+            match left.checked_sub(if plain { 1 } else { 4 }) {
+                Some(now) => left = now,
+                None => return true,
+            }
+            false
+        });
+        let (piece, behind) = line.split_at(end.unwrap_or(line.len()));
+        rest = (!behind.is_empty()).then_some(behind);
+        Some(piece)
+    })
 }
 
 /// Cuts what is written to a log into lines.
@@ -202,6 +224,17 @@ mod tests {
     #[test]
     fn log_line_of_the_greatest_length_has_no_empty_rest() {
         assert_eq!(logged(3, &[b"abcdef\n", b"abc\n"]), ["abc", "def", "abc"]);
+    }
+
+    #[test]
+    fn a_log_takes_each_piece_of_a_line_whole() {
+        fn lengths(line: &[u8]) -> Vec<usize> {
+            log_pieces(line).map(<[u8]>::len).collect()
+        }
+        assert_eq!(lengths(b""), [0]);
+        assert_eq!(lengths(&[b'x'; MAX_LOG_LINE]), [MAX_LOG_LINE]);
+        assert_eq!(lengths(&[b'x'; MAX_LOG_LINE + 1]), [MAX_LOG_LINE, 1]);
+        assert_eq!(lengths(&[0xff; MAX_LOG_LINE / 4 + 1]), [MAX_LOG_LINE / 4, 1]);
     }
 
     fn logged(max: usize, writes: &[&[u8]]) -> Vec<String> {

@@ -4,8 +4,8 @@ use super::*;
 use std::sync::atomic::AtomicUsize;
 
 fn patience(milliseconds: u64) -> Patience {
-    let until = Instant::now() + Duration::from_millis(milliseconds);
-    Patience { ready: until, free: until }
+    let time = Duration::from_millis(milliseconds);
+    Patience { ready: time, free: Instant::now() + time }
 }
 
 fn ready_board(workers: usize, capacity: u32) -> Scoreboard {
@@ -145,4 +145,68 @@ fn both_sides_see_the_same_memory() {
 fn other_memory_is_refused() {
     let fd = crate::spawn::memory_file(c"other", &[7; 4096]).unwrap();
     assert!(Scoreboard::open(fd.as_fd()).is_err());
+}
+
+#[test]
+fn what_an_old_process_still_has_is_not_held_against_the_new_one() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let old = board.acquire(child, patience(0)).unwrap();
+    board.worker_started(0, 2000);
+    board.set_state(0, 2000, State::Ready);
+    let new = board.acquire(child, patience(0)).unwrap();
+    assert_eq!((old.generation + 1, new.pid), (new.generation, 2000));
+    assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::Busy);
+}
+
+#[test]
+fn a_thread_that_still_runs_a_request_nobody_waits_for_is_not_free() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let slot = board.acquire(child, patience(0)).unwrap();
+    board.begin_request(0, 1000);
+    drop(slot);
+    assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::Busy);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| board.acquire(child, patience(10_000)).is_ok());
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        board.end_request(0, 1000);
+        assert!(waiter.join().unwrap());
+    });
+}
+
+#[test]
+fn a_child_that_dies_waiting_waits_no_more() {
+    let board = ready_board(1, 1);
+    let lost = board.join(41).unwrap();
+    std::mem::forget(Waiting::begin(&board, lost));
+    board.clear_child(41);
+    assert_eq!(board.waiting(), 0);
+}
+
+#[test]
+fn the_patience_for_a_worker_begins_when_there_is_none() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let _slot = board.acquire(child, patience(0)).unwrap();
+    let short =
+        Patience { ready: Duration::from_secs(10), free: Instant::now() + Duration::from_secs(20) };
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| board.acquire(child, short).is_ok());
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        board.set_state(0, 1000, State::Draining);
+        board.worker_started(0, 2000);
+        board.set_state(0, 2000, State::Ready);
+        assert!(waiter.join().unwrap());
+    });
+}
+
+#[test]
+fn the_memory_cannot_be_taken_away() {
+    let (fd, _board) = Scoreboard::create(1, 1, 1).unwrap();
+    assert!(nix::unistd::ftruncate(&fd, 0).is_err());
 }

@@ -67,6 +67,14 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         threads: 25,
         processes: 3,
         server_version: [2, 4, 58],
+        server_description: Bytes::new(b"Apache/2.4.58 (Test)"),
+        server_mpm: Bytes::new(b"event"),
+        server_built: Bytes::new(b"2024-01-01T00:00:00"),
+        restrict_stdin: false,
+        restrict_stdout: false,
+        restrict_signal: true,
+        python_eggs: Bytes::EMPTY,
+        switch_interval: 0.0,
         log: server_log,
     };
     // SAFETY: everything borrowed outlives the call.
