@@ -111,7 +111,7 @@ def servers(stage):
 
 
 # How httpd frames a body that is complete is not the application's matter.
-FRAMED = re.compile(r"^(?:chunked|with a length|to the end)$")
+FRAMED = re.compile(r"^(?:chunked|with a length|to the end|no body, .*)$")
 
 
 def without_frames(log):

@@ -27,7 +27,7 @@ SCENARIOS = [
     Scenario("file-wrapper", shown("mod_wsgi.FileWrapper is environ['wsgi.file_wrapper']", "mod_wsgi.FileWrapper"), (get(),)),
     Scenario("request-timeout", shown("mod_wsgi.RequestTimeout.__mro__", "mod_wsgi.RequestTimeout.__module__"), (get(),)),
     Scenario("subscribe", shown("mod_wsgi.subscribe_shutdown(len) is len", "mod_wsgi.shutdown_callbacks.remove(len)", "mod_wsgi.subscribe_events()"), (get(),)),
-    Scenario("signal", shown("signal.signal(signal.SIGUSR2, signal.SIG_IGN)", "signal.getsignal(signal.SIGUSR2)", before="import signal"), (get(),)),
+    Scenario("signal", shown("signal.signal(signal.SIGUSR2, signal.SIG_IGN)", "signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN", before="import signal"), (get(),)),
     Scenario("process", shown("os.getcwd()", "sys.argv", "sys.stdin is None", "os.environ.get('HOME') is not None", "oct(os.umask(os.umask(0)))"), (get(),), modes_differ=True),
     Scenario("threads", shown("threading.current_thread() is threading.main_thread()", "threading.current_thread().daemon", before="import threading"), (get(),), modes_differ=True),
     Scenario("thread-local-data-stays", """
