@@ -269,21 +269,14 @@ impl<'r> Request<'r> {
         unsafe { text(sys::ap_get_server_name_for_url(self.as_ptr())) }
     }
 
-    /// Sees to it that the request and its connection have the ids that `ErrorLogFormat %L` writes.
+    /// Sees to it that the request has the id that `ErrorLogFormat %L` writes.
     pub fn identify(self) {
         let request = self.as_ptr();
-        // SAFETY: a live request_rec and its connection, which no other thread uses; the hook makes
-        // strings of their pools.
+        // SAFETY: a live request_rec, which no other thread uses; the hook makes a string of its pool.
         unsafe {
-            let connection = (*request).connection;
-            if (*connection).log_id.is_null() {
-                let mut id = std::ptr::null();
-                sys::ap_run_generate_log_id(connection, std::ptr::null(), &raw mut id);
-                (*connection).log_id = id;
-            }
             if (*request).log_id.is_null() {
                 let mut id = std::ptr::null();
-                sys::ap_run_generate_log_id(connection, request, &raw mut id);
+                sys::ap_run_generate_log_id((*request).connection, request, &raw mut id);
                 (*request).log_id = id;
             }
         }

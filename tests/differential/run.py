@@ -18,7 +18,7 @@ VOLATILE = re.compile(
     re.MULTILINE,
 )
 LINE = re.compile(r"\[[^\]]+\] \[wsgi\w*:(?P<level>\w+)\] \[pid [^\]]*\] (?P<text>.*)")
-PREFIX = re.compile(r"^(?:\[(?:client|remote|script) [^\]]*\] )+")
+PREFIX = re.compile(r"^(\S+\(\d+\): )?(?:\[(?:client|remote|script) [^\]]*\] )+")
 # What the modules themselves say, each in its own words; of lines below warning an application marks its own.
 OWN = re.compile(r"^(?:WSGI|WRS)\d{4}\b")
 MARK = "(application)"
@@ -250,7 +250,7 @@ class Player:
             if match is None:
                 lines.append(("", self.normal_line(line.raw)))
                 continue
-            text = PREFIX.sub("", match["text"])
+            text = PREFIX.sub(lambda found: found[1] or "", match["text"])
             if not OWN.search(text) and (match["level"] not in HARMLESS or MARK in text):
                 lines.append((match["level"], self.normal_line(text)))
         return tuple(line for line in lines if not re.search(r"^\[[^\]]+\] \[(?!wsgi)\w+:", line[1]))

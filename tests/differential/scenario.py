@@ -5,33 +5,6 @@ In the bytes `$SCRIPT` is the path of the scenario's application in URLs; in the
 
 from dataclasses import dataclass, field
 
-# Where two runs are compared: the two modules in a mode, or this module in its two modes.
-PLACES = ("embedded", "daemon", "modes")
-# What of a run is compared.
-ASPECTS = ("interim", "status", "headers", "order", "body", "framing", "connection", "log")
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A difference that is on purpose: the row of docs/compatibility.md, and where and in what it shows."""
-
-    row: str
-    aspects: tuple
-    places: tuple
-
-    def expected(self):
-        """Each place and aspect of it."""
-        return {(place, aspect) for place in self.places for aspect in self.aspects}
-
-
-def differs(row, aspects, places="embedded daemon"):
-    """`differs("row-id", "status body", "daemon")`."""
-    aspects, places = tuple(aspects.split()), tuple(places.split())
-    assert set(aspects) <= set(ASPECTS), f"{row}: {aspects}"
-    assert set(places) <= set(PLACES), f"{row}: {places}"
-    return Difference(row, aspects, places)
-
-
 @dataclass(frozen=True)
 class Scenario:
     """Steps on one connection, opened anew when the server closed it."""
@@ -41,7 +14,6 @@ class Scenario:
     steps: tuple
     location: str = ""
     config: str = ""
-    differences: tuple = ()
     # The modes do not show the same to this application, which is what it is for (`mod_wsgi.process_group`).
     modes_differ: bool = False
     # Whether the body has a length or is chunked is compared too, and not only whether it is complete.

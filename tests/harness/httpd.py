@@ -102,7 +102,7 @@ class Stage:
         """The file which loads the module; a copy of the build when httpd's children cannot read it."""
         if machine.readable_by(machine.user, machine.wsgi_load) and machine.readable_by(machine.user, machine.build):
             return machine.wsgi_load
-        copy = self.copy(machine.build, "build", ("venv", "serve"))
+        copy = self.copy(machine.build, "build", ("venv", "serve", "mod_wsgi-venv"))
         load = copy / "wsgi.load"
         load.write_text(machine.wsgi_load.read_text().replace(str(machine.build), str(copy)))
         return load

@@ -1,6 +1,6 @@
 """What an application sees of a request."""
 
-from ..scenario import Scenario, differs, get, post, request
+from ..scenario import Scenario, get, post, request
 
 # Every entry with its type.
 ALL = """

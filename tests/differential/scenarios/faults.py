@@ -1,9 +1,9 @@
 """Exceptions: before and after output, in close(), on the way out of the process."""
 
-from ..scenario import Broken, Scenario, differs, get, post, request
+from ..scenario import Broken, Scenario, get, post, request
 
 SCENARIOS = [
-    Scenario("before-start", "def application(environ, start_response):\n    raise ValueError('the reason')\n", (get(), get())),
+    Scenario("before-start", "def application(environ, start_response):\n    raise ValueError('the reason')\n", (get(), get()), exact_tracebacks=True),
     Scenario("after-start", """
 def application(environ, start_response):
     start_response("200 OK", [("X-Lost", "1"), ("Content-Length", "4")])
@@ -164,7 +164,7 @@ def application(environ, start_response):
         {}["missing"]
     except KeyError as error:
         raise ValueError("outer") from error
-""", (get(),)),
+""", (get(),), exact_tracebacks=True),
     Scenario("with-context", """
 def application(environ, start_response):
     try:

@@ -1,6 +1,6 @@
 """wsgi.file_wrapper."""
 
-from ..scenario import Broken, Scenario, differs, get, request
+from ..scenario import Broken, Scenario, get, request
 
 
 def wrapped(expression, headers="[]", before="", setup=""):

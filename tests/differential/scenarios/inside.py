@@ -1,6 +1,6 @@
 """The module `mod_wsgi` that applications import, and the process they find themselves in."""
 
-from ..scenario import Scenario, differs, get
+from ..scenario import Scenario, get
 
 
 def shown(*expressions, before="import sys, os, mod_wsgi"):

@@ -1,6 +1,6 @@
 """Where applications are mounted, and what of the URL is whose."""
 
-from ..scenario import Scenario, differs, get, request
+from ..scenario import Scenario, get, request
 from .environ import of
 
 PATHS = of("SCRIPT_NAME", "PATH_INFO", "REQUEST_URI", "SCRIPT_FILENAME", "mod_wsgi.script_name", "mod_wsgi.path_info")

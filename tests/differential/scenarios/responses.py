@@ -1,6 +1,6 @@
 """What an application answers, and what the client gets."""
 
-from ..scenario import Broken, Pipeline, Scenario, differs, get, post, request
+from ..scenario import Broken, Pipeline, Scenario, get, post, request
 
 
 def answer(headers="[]", body='[b"body"]', status='"200 OK"'):

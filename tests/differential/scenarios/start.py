@@ -1,6 +1,6 @@
 """start_response: what it takes and what it refuses."""
 
-from ..scenario import Scenario, differs, get, request
+from ..scenario import Scenario, get, request
 
 
 def refused(call, before=""):
@@ -170,7 +170,7 @@ def application(environ, start_response):
 def application(environ, start_response):
     start_response("200 OK", [("X-A", "1\\n2")])
     return [b"body"]
-""", (get(),), ignore=()),
+""", (get(),)),
     Scenario("returned-value", """
 def application(environ, start_response):
     write = start_response("200 OK", [])
