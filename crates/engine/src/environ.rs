@@ -229,8 +229,14 @@ impl Environ {
 
 /// Whether the template says it, so that no configuration (`SetEnv wsgi.version 9`) says something else.
 fn is_constant(name: &[u8]) -> bool {
-    let of_wsgi: &[&[u8]] =
-        &[b"version", b"multithread", b"multiprocess", b"run_once", b"file_wrapper", b"input_terminated"];
+    let of_wsgi: &[&[u8]] = &[
+        b"version",
+        b"multithread",
+        b"multiprocess",
+        b"run_once",
+        b"file_wrapper",
+        b"input_terminated",
+    ];
     match name.strip_prefix(b"wsgi.") {
         Some(rest) => of_wsgi.contains(&rest),
         None => name == b"mod_wsgi.version" || name == b"apache.version",
