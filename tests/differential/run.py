@@ -22,8 +22,15 @@ PREFIX = re.compile(r"^(\S+\(\d+\): )?(?:\[(?:client|remote|script) [^\]]*\] )+"
 # What the modules themselves say, each in its own words; of lines below warning an application marks its own.
 OWN = re.compile(r"^(?:WSGI|WRS)\d{4}\b")
 MARK = "(application)"
+# Begins a line of a request.
+REQUEST = "<request> "
 # httpd writes with each line of a request where it came from.
 REFERER = re.compile(r", referer: .*$")
+
+
+def without_prefix(found):
+    """What is left of where a line came from: whether it was a request."""
+    return (REQUEST if "[client " in found[0] or "[remote " in found[0] else "") + (found[1] or "")
 
 
 @dataclass(frozen=True)
@@ -250,8 +257,8 @@ class Player:
             if match is None:
                 lines.append(("", self.normal_line(line.raw)))
                 continue
-            text = PREFIX.sub(lambda found: found[1] or "", match["text"])
-            if not OWN.search(text) and (match["level"] not in HARMLESS or MARK in text):
+            text = PREFIX.sub(without_prefix, match["text"])
+            if not OWN.search(text.removeprefix(REQUEST)) and (match["level"] not in HARMLESS or MARK in text):
                 lines.append((match["level"], self.normal_line(text)))
         return tuple(line for line in lines if not re.search(r"^\[[^\]]+\] \[(?!wsgi)\w+:", line[1]))
 

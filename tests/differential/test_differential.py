@@ -115,7 +115,7 @@ FRAMED = re.compile(r"^(?:chunked|with a length|to the end|no body, .*)$")
 
 def without_frames(log):
     """The lines of a log without the places that tracebacks name."""
-    return tuple(line for line in log if not re.match(r"Traceback \(most recent|  \S|    ", line[1]))
+    return tuple(line for line in log if not re.match(r"(?:<request> )?(?:Traceback \(most recent|  \S|    )", line[1]))
 
 
 def differences(runs, scenario):
