@@ -2,14 +2,14 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.error_log import HARMLESS
 from harness.client import Connection, Truncated
 
 from .scenario import Abort, Broken, Expect, Pipeline, Remove, Write
 
-SECONDS = 5.0
+SECONDS = 20.0
 BARRIER = b"GET /barrier.txt HTTP/1.1\r\nHost: barrier.example\r\nConnection: close\r\n\r\n"
 # Values of environ that no two requests share: the applications show them as KEY=TYPE VALUE.
 VOLATILE = re.compile(
@@ -85,6 +85,7 @@ class Player:
         return Run(tuple(self.answers), self.log(since))
 
     def step(self, step):
+        """One step."""
         if isinstance(step, Write):
             self.barrier()
             path = self.httpd.script(self.scenario.script, step.source)
@@ -114,6 +115,7 @@ class Player:
             self.receive(step)
 
     def substitute(self, data):
+        """Put the path of the script in."""
         return data.replace(b"$SCRIPT", b"/s/" + self.scenario.script.encode())
 
     def send(self, data):
@@ -122,7 +124,7 @@ class Player:
             self.connection = Connection(self.httpd.port, SECONDS)
         try:
             self.connection.send(self.substitute(data))
-        except (BrokenPipeError, ConnectionResetError):
+        except ConnectionError:
             pass
 
     def barrier(self):
@@ -133,7 +135,7 @@ class Player:
         try:
             status, *_ = self.head()
             kept = "200" in status
-        except (Truncated, OSError):
+        except (Truncated, ConnectionError):
             kept = False
         if not kept:
             self.close_last()
@@ -142,38 +144,36 @@ class Player:
     def close_last(self):
         """The answer before was the last of its connection, although it did not say so."""
         if self.answers:
-            last = self.answers[-1]
-            self.answers[-1] = Answer(**{**last.__dict__, "connection": "closed without a word"})
+            self.answers[-1] = replace(self.answers[-1], connection="closed without a word")
 
     def drain(self):
         """Read to the end of the stream."""
         try:
             rest = self.connection.rest()
-        except OSError:
+        except ConnectionError:
             rest = b""
         self.connection.close()
         self.connection = None
         return rest
 
     def head(self):
+        """Read a status line and its headers."""
         lines = self.connection.until(b"\r\n\r\n").decode("latin-1").split("\r\n")[:-2]
         return lines[0], [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:]]
 
     def receive_broken(self, request):
         """Read to the end of the stream, and tell the answer to the request from that to the one behind it."""
-        data = b""
         try:
             while self.connection.receive():
                 pass
-        except OSError:
+        except ConnectionError:
             pass
         data = self.connection.buffer
         end = data.rfind(b"HTTP/1.1 200 OK\r\n") if data.endswith(b"barrier\n") else len(data)
         self.connection.buffer = data[:end]
         self.receive(request)
         if end < len(data):
-            last = self.answers[-1]
-            self.answers[-1] = Answer(**{**last.__dict__, "connection": "kept"})
+            self.answers[-1] = replace(self.answers[-1], connection="kept")
         if self.connection:
             self.drain()
 
@@ -188,7 +188,7 @@ class Player:
                     self.connection.send(body)
                     body = None
                 status, headers = self.head()
-        except (Truncated, OSError):
+        except (Truncated, ConnectionError):
             self.answers.append(Answer(tuple(interim), "nothing", (), b"", "nothing", "closed"))
             self.drain()
             return
@@ -224,14 +224,14 @@ class Player:
             try:
                 while len(connection.buffer) < wanted and connection.receive():
                     pass
-            except OSError:
+            except ConnectionError:
                 pass
             data, connection.buffer = connection.buffer[:wanted], connection.buffer[wanted:]
             return "with a length" if len(data) == wanted else "with a length, broken off", data
         parts = []
         try:
             parts.append(self.connection.rest())
-        except OSError:
+        except ConnectionError:
             return "to the end, broken off", b""
         return "to the end", b"".join(parts)
 
@@ -263,6 +263,7 @@ class Player:
         return tuple(line for line in lines if not re.search(r"^\[[^\]]+\] \[(?!wsgi)\w+:", line[1]))
 
     def normal_line(self, text):
+        """A line without what belongs to the server, the script or the connection."""
         text = re.sub(r"_mod_wsgi_[0-9a-f]{32}", "_mod_wsgi_<...>", REFERER.sub("", text))
         text = text.replace(str(self.httpd.directory), "<directory>")
         return text.replace(f":{self.httpd.port}", ":<port>")

@@ -1,6 +1,6 @@
 """What of an application ends in the error log."""
 
-from ..scenario import Scenario, get, request
+from ..scenario import Scenario, get
 
 
 def logging(*lines, before=""):

@@ -1,6 +1,6 @@
 """start_response: what it takes and what it refuses."""
 
-from ..scenario import Scenario, get, request
+from ..scenario import Scenario, get
 
 
 def refused(call, before=""):
