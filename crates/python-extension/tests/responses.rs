@@ -89,11 +89,15 @@ fn bytes_beyond_the_declared_length_are_dropped() {
 }
 
 #[test]
-fn a_declared_length_that_is_reached_ends_the_response_with_that_piece() {
-    let source = "def application(environ, start_response):\n    \
-                  start_response('200 OK', [('Content-Length', '5')])\n    yield b'12345'\n";
+fn the_end_of_a_response_goes_out_after_close() {
+    let source = "class Body:\n    def __iter__(self):\n        yield b'12345'\n    \
+                  def close(self):\n        print('closed')\n\
+                  def application(environ, start_response):\n    \
+                  start_response('200 OK', [('Content-Length', '5')])\n    return Body()\n";
     let Some(answer) = serve(source) else { return };
-    assert!(answer.is_clean() && answer.sent.len() == 1, "{answer:?}");
+    assert!(answer.has_line("closed"), "{answer:?}");
+    let last: Vec<_> = answer.sent.iter().map(|sent| sent.last).collect();
+    assert_eq!((answer.body().as_str(), last.as_slice()), ("12345", &[false, true][..]));
 }
 
 #[test]
