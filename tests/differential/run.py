@@ -18,6 +18,8 @@ VOLATILE = re.compile(
     re.MULTILINE,
 )
 LINE = re.compile(r"\[[^\]]+\] \[wsgi\w*:(?P<level>\w+)\] \[pid [^\]]*\] (?P<text>.*)")
+# A line of another module of httpd.
+OTHER = re.compile(r"\[[^\]]+\] \[(?!wsgi)\w+:")
 PREFIX = re.compile(r"^(\S+\(\d+\): )?(?:\[(?:client|remote|script) [^\]]*\] )+")
 # What the modules themselves say, each in its own words; of lines below warning an application marks its own.
 OWN = re.compile(r"^(?:WSGI|WRS)\d{4}\b")
@@ -255,12 +257,13 @@ class Player:
         for line in self.httpd.error_log.lines(since):
             match = LINE.fullmatch(line.raw)
             if match is None:
-                lines.append(("", self.normal_line(line.raw)))
+                if not OTHER.match(line.raw):
+                    lines.append(("", self.normal_line(line.raw)))
                 continue
             text = PREFIX.sub(without_prefix, match["text"])
             if not OWN.search(text.removeprefix(REQUEST)) and (match["level"] not in HARMLESS or MARK in text):
                 lines.append((match["level"], self.normal_line(text)))
-        return tuple(line for line in lines if not re.search(r"^\[[^\]]+\] \[(?!wsgi)\w+:", line[1]))
+        return tuple(lines)
 
     def normal_line(self, text):
         """A line without what belongs to the server, the script or the connection."""
