@@ -340,14 +340,15 @@ impl Answering<'_> {
         self.send(py, &[], true).map(drop)
     }
 
-    /// Sends without the GIL. `false`: the client takes no more.
+    /// Sends without the GIL. `false`: no more is taken, because the client went away or because the declared length
+    /// is exceeded. When it is only reached the iteration goes on: an application may have something to do at its end.
     fn send(&self, py: Gil<'_>, pieces: &[&[u8]], end: bool) -> Result<bool> {
         if lock(&self.request.output).is_whole() {
-            return Ok(true);
+            return Ok(pieces.is_empty());
         }
         // SAFETY: the closure touches the data of bytes objects that the caller holds.
         match unsafe { released(py, || self.request.send(pieces, end)) } {
-            Ok(()) => Ok(true),
+            Ok(()) => Ok(!lock(&self.request.output).has_surplus()),
             Err(Fault::Gone | Fault::Over) => Ok(false),
             Err(fault) => Err(start_response::raise(py, &fault)),
         }

@@ -107,6 +107,8 @@ pub(crate) struct Output {
     whole: bool,
     short: bool,
     gone: bool,
+    /// There was more than the declared length.
+    surplus: bool,
 }
 
 impl Output {
@@ -135,6 +137,11 @@ impl Output {
         self.whole
     }
 
+    /// More was offered than the declared length.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.surplus
+    }
+
     /// The client went away.
     pub(crate) fn is_gone(&self) -> bool {
         self.gone
@@ -156,10 +163,13 @@ impl Output {
             return Err(Fault::Gone);
         }
         if self.whole {
+            self.surplus |= bytes > 0;
             return Ok(Admitted { nothing: true, ..Admitted::default() });
         }
         let head = self.commit()?;
-        let bytes = self.limit.allow(bytes);
+        let offered = bytes;
+        let bytes = self.limit.allow(offered);
+        self.surplus |= bytes < offered;
         let left = self.limit.remaining();
         // A declared length that is reached ends the response: what follows is dropped anyway.
         self.short = end && left.is_some_and(|left| left > 0);
