@@ -14,7 +14,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(exists_config_define|get_conn_socket|get_limit_req_body|get_server_banner|get_server_built|get_server_description)",
     "ap_(get_server_name|get_server_port|get_useragent_host|getword_conf|internal_redirect)",
     "ap_(log_cerror_|log_error_|log_perror_|log_rerror_|map_http_request_error|mpm_query)",
-    "ap_(note_auth_failure|pass_brigade|psignature|run_http_scheme)",
+    "ap_(note_auth_failure|pass_brigade|psignature|run_generate_log_id|run_http_scheme)",
     "ap_(runtime_dir_relative|server_root_relative|set_content_length|set_content_type)",
     "ap_(set_keepalive|state_query|bucket_error_create|show_mpm)",
     "ap_hook_(access_checker|check_config|child_init|child_status|child_stopping|end_generation)",
