@@ -80,9 +80,10 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
         }
     };
     let mut exchange = table::RequestExchange::new(request);
-    IN_CALL.set(true);
+    // Calls nest: a page may include another application's.
+    let outer = IN_CALL.replace(true);
     let outcome = table::call(engine, request, effective, environ, &mut exchange);
-    IN_CALL.set(false);
+    IN_CALL.set(outer);
     match outcome {
         Outcome::Done => Status::OK,
         Outcome::Broken => exchange.break_off(),

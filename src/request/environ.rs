@@ -8,6 +8,7 @@ use crate::config::{Effective, Facts};
 use crate::httpd::{Connection, Request, banner};
 use std::borrow::Cow;
 use std::ffi::CStr;
+use std::sync::OnceLock;
 use wsgi::environ::{collapse_slashes, key};
 
 /// The pairs of one request.
@@ -198,7 +199,7 @@ impl<'r> Environ<'r> {
         if let Some(port) = connection.local_port() {
             self.push_owned(b"mod_wsgi.listener_port", port.to_string().as_bytes());
         }
-        self.push_owned(b"mod_wsgi.server_pid", std::process::id().to_string().as_bytes());
+        self.push(b"mod_wsgi.server_pid", server_pid());
         // Microseconds; the engine makes them the times that mod_wsgi documents.
         self.push_owned(b"mod_wsgi.x-request_start_us", self.request.time().to_string().as_bytes());
         self.push(b"mod_wsgi.x-queue_start_us", b"0");
@@ -206,6 +207,12 @@ impl<'r> Environ<'r> {
         self.push_text(b"mod_wsgi.request_id", self.request.log_id());
         self.push_text(b"mod_wsgi.connection_id", connection.log_id());
     }
+}
+
+/// The process id of this httpd child, as text: made with the first request, and no child forks another.
+fn server_pid() -> &'static [u8] {
+    static PID: OnceLock<String> = OnceLock::new();
+    PID.get_or_init(|| std::process::id().to_string()).as_bytes()
 }
 
 /// A string's bytes; none for a missing one.

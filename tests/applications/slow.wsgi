@@ -16,6 +16,8 @@ def application(environ, start_response):
     rendezvous.announce(place, f"begun-{os.getpid()}-{next(numbers)}")
     if environ["PATH_INFO"] == "/head-first":
         start_response("200 OK", [("Content-Type", "text/plain"), ("Transfer-Style", "slow")])(b"first\n")
+    if environ["PATH_INFO"] == "/read":
+        environ["wsgi.input"].read()
     rendezvous.wait_for(place, "go")
     if environ["PATH_INFO"] != "/head-first":
         start_response("200 OK", [("Content-Type", "text/plain")])

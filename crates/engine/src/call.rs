@@ -24,10 +24,11 @@ use crate::measure::Measure;
 use crate::metrics::METRICS;
 use crate::output::{Fault, HeadText};
 use crate::python::{Gil, Kind, Owned, Raised, Result};
+use crate::registration::Registration;
 use crate::request::{Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
-use crate::{Call, thread_state};
+use crate::{Call, fork, thread_state};
 
 /// Ends the request when the call ends, however it ends.
 struct Finish<'a>(&'a Request);
@@ -82,22 +83,6 @@ struct Parts<'py> {
     start_response: Owned<'py>,
 }
 
-/// Keeps the request in `mod_wsgi.active_requests` while it lives.
-struct Registered<'py, 'a> {
-    py: Gil<'py>,
-    answering: &'a Answering<'a>,
-    id: Option<Owned<'py>>,
-}
-
-impl Drop for Registered<'_, '_> {
-    fn drop(&mut self) {
-        if let Some(id) = &self.id {
-            self.answering.interpreter.active_requests.get(self.py).remove_item(id);
-        }
-        self.answering.request.unregister(self.py);
-    }
-}
-
 /// References to `bytes` whose data is sent without the GIL.
 struct Pieces(Vec<*mut ffi::PyObject>);
 
@@ -111,9 +96,12 @@ impl Answering<'_> {
     fn answer(&self) -> Outcome {
         let script = self.interpreter.scripts.find(self.call.script.filename);
         let mut again = false;
+        // A script that was loaded for this request is as new as it can be.
+        let mut fresh = false;
         loop {
-            if let Err(outcome) = self.prepare(&script, again) {
-                return outcome;
+            match self.prepare(&script, again) {
+                Ok(loaded) => fresh |= loaded,
+                Err(outcome) => return outcome,
             }
             let Some(session) = self.interpreter.enter() else {
                 self.log(Level::Error, b"WRS4013: there is no memory for a Python thread state");
@@ -125,7 +113,7 @@ impl Answering<'_> {
                 again = false;
                 continue;
             };
-            if !again && self.call.script.reloading && self.wants_reload(&module, modified) {
+            if !fresh && self.call.script.reloading && self.wants_reload(&module, modified) {
                 if self.reload == Reload::Refuse {
                     return Outcome::Reload;
                 }
@@ -135,37 +123,40 @@ impl Answering<'_> {
             let events = &self.interpreter.events;
             let observer = Observer::of(py, events, self.call, self.request);
             let observer = observer.as_ref();
-            let parts = match self.parts(&module, observer) {
-                Ok(Some(parts)) => parts,
-                Ok(None) => return self.no_callable(),
-                Err(Raised) => return self.failed(py, None),
+            let ending = {
+                let made = self.parts(&module, observer);
+                drop(module);
+                match made {
+                    Ok(Some(parts)) => self.run(py, parts, observer),
+                    Ok(None) => Ending::Ended(self.no_callable()),
+                    Err(Raised) => self.failed(py, None),
+                }
             };
-            drop(module);
-            let registered = self.register(&parts.environ);
-            let ending = self.run(py, parts, observer);
-            if observer.is_some_and(|observer| observer.finished(py).is_err()) {
-                py.clear();
-            }
-            drop(registered);
             drop(session);
-            return match ending {
-                Ending::Ended(outcome) => outcome,
-                Ending::ToSend(pieces) => self.send_whole(pieces),
-            };
+            return self.end(ending);
         }
     }
 
-    /// Loads the script if need be.
-    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<(), Outcome> {
+    /// Does what is left to do. Without the GIL.
+    fn end(&self, ending: Ending) -> Outcome {
+        match ending {
+            Ending::Ended(outcome) => outcome,
+            Ending::ToSend(pieces) => self.send_whole(pieces),
+        }
+    }
+
+    /// Loads the script if need be; whether it did.
+    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<bool, Outcome> {
         let filename = self.call.script.filename;
         let now = self.call.script.reloading.then(|| loader::modified(filename));
         match script.state(now) {
-            State::Current if !again => return Ok(()),
+            State::Current if !again => return Ok(false),
             State::Changed if self.reload == Reload::Refuse => return Err(Outcome::Reload),
             _ => {}
         }
         script
             .load(self.interpreter, now, again, &|level, line| self.log(level, line))
+            .map(|_| true)
             .map_err(|_| Outcome::Failed)
     }
 
@@ -206,37 +197,37 @@ impl Answering<'_> {
         Ok(Some(Parts { application, environ, start_response }))
     }
 
-    /// Makes the request known to `mod_wsgi.request_data()` and in `mod_wsgi.active_requests`.
-    fn register<'py>(&self, environ: &Owned<'py>) -> Registered<'py, '_> {
-        let py = environ.py();
-        let registered = || -> Result<Option<Owned<'py>>> {
-            let id = self.interpreter.environ.request_id(environ)?;
-            let data = py.dict()?;
-            if let Some(id) = &id {
-                self.interpreter.active_requests.get(py).set_item(id, &data)?;
-            }
-            self.request.register(id.clone().map(Owned::keep), data.keep());
-            Ok(id)
-        };
-        let id = registered().unwrap_or_else(|Raised| {
-            // There is no memory for it; the application may still do without.
+    /// Runs the application as a request that is known and observed.
+    fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>, observer: Option<&Observer<'_>>) -> Ending {
+        let _registration = Registration::begin(self.interpreter, self.request, &parts.environ);
+        let ending = self.respond(py, parts, observer);
+        if !fork::serves() {
+            // The child of a fork in the application has come back here: the request is its parent's.
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(1) };
+        }
+        if observer.is_some_and(|observer| observer.finished(py).is_err()) {
             py.clear();
-            None
-        });
-        Registered { py, answering: self, id }
+        }
+        ending
     }
 
     /// Calls the application, and sends what it answers unless that can wait until the GIL is given back.
-    fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>, observer: Option<&Observer<'_>>) -> Ending {
+    fn respond<'py>(
+        &self,
+        py: Gil<'py>,
+        parts: Parts<'py>,
+        observer: Option<&Observer<'_>>,
+    ) -> Ending {
         let Parts { mut application, environ, start_response } = parts;
         if let Some(observer) = observer {
             match observer.started(py, application, &environ) {
                 Ok(chosen) => application = chosen,
-                Err(Raised) => return Ending::Ended(self.failed(py, Some(observer))),
+                Err(Raised) => return self.failed(py, Some(observer)),
             }
         }
         let Ok(result) = application.call([&environ, &start_response]) else {
-            return Ending::Ended(self.failed(py, observer));
+            return self.failed(py, observer);
         };
         drop((application, environ, start_response));
         match self.whole_body(&result) {
@@ -250,12 +241,12 @@ impl Answering<'_> {
             Ok(Some(pieces)) => Ending::ToSend(pieces),
             Ok(None) => {
                 let sent = self.iterate(&result);
-                let outcome =
-                    if sent.is_err() { self.failed(py, observer) } else { self.outcome() };
+                let failure = sent.is_err().then(|| self.failed(py, observer));
                 self.close(&result);
-                Ending::Ended(outcome)
+                // The end goes out last: with it the server may give this thread's place to another request.
+                failure.unwrap_or_else(|| Ending::ToSend(Pieces(Vec::new())))
             }
-            Err(Raised) => Ending::Ended(self.failed(py, observer)),
+            Err(Raised) => self.failed(py, observer),
         }
     }
 
@@ -280,6 +271,11 @@ impl Answering<'_> {
         };
         for item in &items {
             check_piece(item)?;
+            // SAFETY: the GIL is held; a live object.
+            if unsafe { ffi::PyBytes_CheckExact(item.as_ptr()) } == 0 {
+                // What derives from bytes may have code that runs when it goes: not later, in another request.
+                return Ok(None);
+            }
         }
         lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))?;
         Ok(Some(Pieces(items.into_iter().map(Owned::into_ptr).collect())))
@@ -330,24 +326,24 @@ impl Answering<'_> {
             let item = unsafe { Owned::new(py, ffi::PyIter_Next(iterator.as_ptr())) };
             let Ok(item) = item else { break };
             let piece = check_piece(&item)?;
-            if !piece.is_empty() && !self.send(py, &[piece], false)? {
+            if !piece.is_empty() && !self.send(py, piece)? {
                 return Ok(());
             }
         }
         if py.is_raised() {
             return Err(Raised);
         }
-        self.send(py, &[], true).map(drop)
+        lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))
     }
 
-    /// Sends without the GIL. `false`: no more is taken, because the client went away or because the declared length
-    /// is exceeded. When it is only reached the iteration goes on: an application may have something to do at its end.
-    fn send(&self, py: Gil<'_>, pieces: &[&[u8]], end: bool) -> Result<bool> {
+    /// Sends a piece without the GIL. `false`: no more is taken, because the client went away or because the declared
+    /// length is exceeded. When it is only reached iteration goes on: an application may do something at its end.
+    fn send(&self, py: Gil<'_>, piece: &[u8]) -> Result<bool> {
         if lock(&self.request.output).is_whole() {
-            return Ok(pieces.is_empty());
+            return Ok(false);
         }
         // SAFETY: the closure touches the data of bytes objects that the caller holds.
-        match unsafe { released(py, || self.request.send(pieces, end)) } {
+        match unsafe { released(py, || self.request.send(&[piece], false)) } {
             Ok(()) => Ok(!lock(&self.request.output).has_surplus()),
             Err(Fault::Gone | Fault::Over) => Ok(false),
             Err(fault) => Err(start_response::raise(py, &fault)),
@@ -368,40 +364,36 @@ impl Answering<'_> {
         }
     }
 
-    /// The outcome of a call that raised.
-    fn failed(&self, py: Gil<'_>, observer: Option<&Observer<'_>>) -> Outcome {
+    /// The ending of a call that raised.
+    fn failed(&self, py: Gil<'_>, observer: Option<&Observer<'_>>) -> Ending {
         let exception = py.take_raised();
         if let Some(exception) = &exception {
             if exception.is_exception(&self.interpreter.request_timeout.get(py)) {
-                return self.timed_out(py);
+                return self.timed_out();
             }
             if observer.is_some_and(|observer| observer.raised(py, exception).is_err()) {
                 py.clear();
             }
         }
         self.report_exception(py, exception, ["WRS4001", "WRS4017"], "exception in");
-        self.failure()
+        Ending::Ended(self.failure())
     }
 
-    /// The outcome of a call that was ended by `mod_wsgi.RequestTimeout`: 504 with an empty body, if it is not too
-    /// late to say so.
-    fn timed_out(&self, py: Gil<'_>) -> Outcome {
+    /// The ending of a call that `mod_wsgi.RequestTimeout` ended: 504 with an empty body, if it is not too late to say
+    /// so.
+    fn timed_out(&self) -> Ending {
         let line = format!(
             "WRS4022: the application {} was ended by mod_wsgi.RequestTimeout",
             self.script()
         );
         self.log(Level::Info, line.as_bytes());
-        {
-            let mut output = lock(&self.request.output);
-            if output.is_committed() {
-                drop(output);
-                return self.failure();
-            }
-            output.set_head(HeadText::new(504, b"504 Gateway Timeout"));
+        let mut output = lock(&self.request.output);
+        if output.is_committed() {
+            drop(output);
+            return Ending::Ended(self.failure());
         }
-        // SAFETY: the closure touches no Python object. What can go wrong is the client.
-        let _ = unsafe { released(py, || self.request.send(&[], true)) };
-        Outcome::Done
+        output.set_head(HeadText::new(504, b"504 Gateway Timeout"));
+        Ending::ToSend(Pieces(Vec::new()))
     }
 
     fn failure(&self) -> Outcome {

@@ -143,7 +143,9 @@ impl Engine {
     /// The interpreters that there are, the main one last.
     fn each_interpreter(&self, mut body: impl FnMut(&Interpreter)) {
         let named: Vec<_> = lock(&self.named).values().cloned().collect();
-        for interpreter in named.iter().filter_map(|named| lock(&named.0).clone()) {
+        // One that is just being made is not waited for: nothing has run in it.
+        let made = |named: &Arc<Named>| named.0.try_lock().ok().and_then(|made| made.clone());
+        for interpreter in named.iter().filter_map(made) {
             body(&interpreter);
         }
         body(&self.main);

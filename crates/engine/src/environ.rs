@@ -199,17 +199,16 @@ impl Environ {
         // SAFETY: the GIL is held; a live dict; a new reference or null.
         let environ = unsafe { Owned::new(py, pyo3_ffi::PyDict_Copy(template.as_ptr()))? };
         let mut secure = false;
-        {
-            // Held across calls that make and store strings only: none of them gives the GIL away.
-            let mut keys = lock(&self.keys);
-            for (name, value) in pairs {
-                if *name == b"HTTPS" {
-                    secure = wsgi::environ::is_https(value);
-                } else if let Some(carried) = name.strip_prefix(HIDDEN) {
-                    carry(py, &environ, carried, value)?;
-                } else {
-                    environ.set_item(&key(py, &mut keys, name)?, &decode(py, name, value)?)?;
-                }
+        for (name, value) in pairs {
+            if *name == b"HTTPS" {
+                secure = wsgi::environ::is_https(value);
+            } else if let Some(carried) = name.strip_prefix(HIDDEN) {
+                carry(py, &environ, carried, value)?;
+            } else {
+                // May run a codec that is written in Python, so no lock is held for it.
+                let value = decode(py, name, value)?;
+                let key = key(py, &mut lock(&self.keys), name)?;
+                environ.set_item(&key, &value)?;
             }
         }
         let scheme = if secure { &self.https } else { &self.http };

@@ -17,6 +17,7 @@ use crate::class::{
     self, Class, Description, NO_ATTRIBUTE, Table, attribute, method_no_arguments,
     method_one_argument, slot_doc, slot_table,
 };
+use crate::fork;
 use crate::python::{Gil, Kind, Owned, Raised, Result};
 use crate::request::{Request, lock};
 use crate::start::LogFn;
@@ -27,23 +28,29 @@ thread_local! {
 }
 
 /// Makes `request` the one this thread serves while the value lives.
-pub(crate) struct Serving(());
+pub(crate) struct Serving {
+    /// What the thread was serving before: a page may include another application's.
+    outer: Option<Arc<Request>>,
+}
 
 impl Serving {
     pub(crate) fn new(request: &Arc<Request>) -> Self {
-        let _ = CURRENT.try_with(|current| current.replace(Some(Arc::clone(request))));
-        Self(())
+        let outer = CURRENT.try_with(|current| current.replace(Some(Arc::clone(request))));
+        Self { outer: outer.ok().flatten() }
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        let _ = CURRENT.try_with(|current| current.replace(None));
+        let _ = CURRENT.try_with(|current| current.replace(self.outer.take()));
     }
 }
 
 /// The request this thread serves.
 pub(crate) fn current() -> Option<Arc<Request>> {
+    if !fork::serves() {
+        return None;
+    }
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
 }
 

@@ -4,7 +4,8 @@
 //! See <https://docs.python.org/3/c-api/sys.html#c.PyOS_BeforeFork>.
 
 use std::io;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use pyo3_ffi as ffi;
 
@@ -22,6 +23,7 @@ unsafe extern "C" {
 }
 
 static SERVING: AtomicI32 = AtomicI32::new(0);
+static SERVES: AtomicBool = AtomicBool::new(false);
 
 /// Which side of a fork this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +69,25 @@ pub fn fork() -> io::Result<Fork> {
 
 /// This process serves requests; processes that an application forks from it do not.
 pub(crate) fn set_serving() {
+    static WATCH: Once = Once::new();
+    // SAFETY: the function given only stores a value; the engine is never unloaded.
+    WATCH.call_once(|| unsafe {
+        libc::pthread_atfork(None, None, Some(in_child));
+    });
     // SAFETY: has no conditions.
     SERVING.store(unsafe { libc::getpid() }, Ordering::Release);
+    SERVES.store(true, Ordering::Release);
     METRICS.process_begins();
+}
+
+unsafe extern "C" fn in_child() {
+    SERVES.store(false, Ordering::Release);
+}
+
+/// Whether this is a process that serves requests. In one that an application forked from it the requests of its
+/// parent are still in memory, but they are not its own to answer.
+pub(crate) fn serves() -> bool {
+    SERVES.load(Ordering::Acquire)
 }
 
 /// The Python function that says whether this is the process that serves requests.

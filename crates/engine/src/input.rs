@@ -37,6 +37,7 @@ pub(crate) struct Reader {
 enum Fault {
     Read(ReadError),
     Again,
+    Memory,
 }
 
 impl Reader {
@@ -44,16 +45,22 @@ impl Reader {
     fn read(&mut self, exchange: &mut dyn Exchange, limit: usize) -> Result<Vec<u8>, Fault> {
         self.check()?;
         let mut data = self.buffer.take(limit).to_vec();
-        while data.len() < limit && !self.at_end {
-            let have = data.len();
-            // Grows with what came, so that a large `limit` alone allocates little.
-            let room = (limit - have).min(BLOCK.max(have));
-            data.resize(have.saturating_add(room), 0);
-            let space = data.get_mut(have..).unwrap_or_default();
-            let read = exchange.read(space).map(|count| count.min(room));
-            data.truncate(have + *read.as_ref().unwrap_or(&0));
+        let mut filled = data.len();
+        while filled < limit && !self.at_end {
+            if filled == data.len() {
+                // Doubles with what came, so that a large `limit` alone allocates little, and what was there once is
+                // not cleared again for each piece of it.
+                let room = (limit - filled).min(BLOCK.max(filled));
+                data.try_reserve(room).map_err(|_| Fault::Memory)?;
+                data.resize(filled.saturating_add(room), 0);
+            }
+            let space = data.get_mut(filled..).unwrap_or_default();
+            let most = space.len();
+            let read = exchange.read(space).map(|count| count.min(most));
+            filled += *read.as_ref().unwrap_or(&0);
             self.note(read)?;
         }
+        data.truncate(filled);
         Ok(data)
     }
 
@@ -131,6 +138,7 @@ impl Input {
         request.reading.store(false, Ordering::Release);
         match outcome {
             Ok(Ok(data)) => Ok(data),
+            Ok(Err(Fault::Memory)) => Err(py.out_of_memory()),
             Ok(Err(fault)) => Err(py.raise(Kind::Os, explain(&fault))),
             Err(_) => Err(over(py)),
         }
@@ -172,6 +180,7 @@ fn explain(fault: &Fault) -> &'static str {
         Fault::Read(ReadError::Failed) => {
             "mod_wsgi request data read error: the error log has the reason"
         }
+        Fault::Memory => "mod_wsgi request data: there is no memory for it",
         Fault::Again => "mod_wsgi request data: the input is already in an error state",
     }
 }

@@ -104,7 +104,10 @@ pub(crate) struct Output {
     head_only: bool,
     /// What is left of the declared length.
     limit: Limit,
+    /// The declared length was reached, or the application has nothing more.
     whole: bool,
+    /// The application has nothing more.
+    ended: bool,
     short: bool,
     gone: bool,
     /// There was more than the declared length.
@@ -162,7 +165,7 @@ impl Output {
         if self.gone {
             return Err(Fault::Gone);
         }
-        if self.whole {
+        if self.ended || (self.whole && !end) {
             self.surplus |= bytes > 0;
             return Ok(Admitted { nothing: true, ..Admitted::default() });
         }
@@ -174,7 +177,8 @@ impl Output {
         // A declared length that is reached ends the response: what follows is dropped anyway.
         self.short = end && left.is_some_and(|left| left > 0);
         self.whole = (end && !self.short) || left == Some(0);
-        Ok(Admitted { head, bytes, last: self.whole, nothing: false })
+        self.ended = end;
+        Ok(Admitted { head, bytes, last: end && !self.short, nothing: false })
     }
 
     /// Whether output can begin, or has begun.
@@ -232,8 +236,10 @@ mod tests {
         let mut output = started(&[(b"content-length", b"4")], false);
         assert_eq!(output.admit(3, false).unwrap().bytes, 3);
         let second = output.admit(3, false).unwrap();
-        assert_eq!((second.bytes, second.last), (1, true));
+        assert_eq!((second.bytes, second.last), (1, false));
         assert!(output.admit(3, false).unwrap().nothing);
+        assert!(output.admit(0, true).unwrap().last);
+        assert!(output.admit(0, true).unwrap().nothing);
         assert!(!output.is_short());
     }
 

@@ -60,6 +60,13 @@ impl<'py> Gil<'py> {
         Self(PhantomData)
     }
 
+    /// Raises MemoryError.
+    pub(crate) fn out_of_memory(self) -> Raised {
+        // SAFETY: the GIL is held.
+        unsafe { ffi::PyErr_NoMemory() };
+        Raised
+    }
+
     /// Raises an exception of a built-in class.
     pub(crate) fn raise(self, kind: Kind, message: &str) -> Raised {
         if let Ok(text) = self.str(message) {

@@ -18,6 +18,7 @@ use wsgi::LogLines;
 use crate::clock;
 use crate::errors::Stream;
 use crate::exchange::{Exchange, Gone, Head, ReadError};
+use crate::fork;
 use crate::input::Reader;
 use crate::metrics::METRICS;
 use crate::output::{Fault, Output};
@@ -205,6 +206,9 @@ impl Request {
 
     /// Uses the exchange, waiting for another thread that uses it. Never with the GIL.
     pub(crate) fn exchange<R>(&self, body: impl FnOnce(&mut dyn Exchange) -> R) -> Result<R, Over> {
+        if !fork::serves() {
+            return Err(Over);
+        }
         let mut guard = lock(&self.exchange);
         let borrowed = guard.as_mut().ok_or(Over)?;
         // SAFETY: valid until `finish`, by the contract of `new`; the lock makes us its only user.
@@ -249,6 +253,9 @@ impl Request {
 
     /// Writes a line to the log of the request. With or without the GIL; it never waits for the exchange.
     pub(crate) fn log(&self, level: Level, line: &[u8]) -> Result<(), Over> {
+        if !fork::serves() {
+            return Err(Over);
+        }
         let mut guard = match self.exchange.try_lock() {
             Ok(guard) => guard,
             Err(TryLockError::Poisoned(guard)) => guard.into_inner(),

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use pyo3_ffi as ffi;
 
 use crate::python::{Gil, Owned};
+use crate::{fork, gil};
 
 /// Which interpreter: its serial number and its address.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +159,8 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        if self.first || STOPPED.load(Ordering::Acquire) {
+        // A thread that ends by `exit` may be in the middle of Python, and in the child of a fork no state is good any more.
+        if self.first || STOPPED.load(Ordering::Acquire) || !fork::serves() || gil::is_held() {
             return;
         }
         while let Some(entry) = self.entries.pop() {

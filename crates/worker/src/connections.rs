@@ -184,7 +184,7 @@ impl Connections {
         let mut table = self.lock();
         let connection = table.remove(place)?;
         // Counted before the lock goes: whoever drains sees it in the table or among the busy.
-        self.busy.change(1);
+        self.busy.begin();
         Some(connection)
     }
 

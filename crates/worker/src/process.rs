@@ -56,6 +56,7 @@ pub(crate) struct Worker {
     pub(crate) socket_timeout: Duration,
     board: Arc<Scoreboard>,
     place: usize,
+    pid: i32,
     requests: AtomicU64,
     maximum_requests: u64,
     reason: AtomicU8,
@@ -65,9 +66,9 @@ pub(crate) struct Worker {
 impl Worker {
     /// Has the engine answer a request, and sees whether the worker should end after it.
     pub(crate) fn call(&self, call: &Call<'_>, exchange: &mut dyn Exchange) -> Outcome {
-        self.board.begin_request(self.place, pid());
+        self.board.begin_request(self.place, self.pid);
         let outcome = self.engine.call(call, exchange);
-        self.board.end_request(self.place, pid());
+        self.board.end_request(self.place, self.pid);
         match outcome {
             Outcome::Reload => self.end_because(Reason::ScriptChanged),
             Outcome::Stopping => {}
@@ -98,7 +99,7 @@ impl Worker {
 
     /// Says in the scoreboard what this process does.
     fn set_state(&self, state: State) {
-        self.board.set_state(self.place, pid(), state);
+        self.board.set_state(self.place, self.pid, state);
     }
 
     fn reason(&self) -> Reason {
@@ -196,6 +197,7 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
         socket_timeout: Duration::from_millis(launch.socket_timeout),
         board: Arc::clone(&board),
         place,
+        pid: pid(),
         requests: AtomicU64::new(0),
         maximum_requests: launch.maximum_requests,
         reason: AtomicU8::new(Reason::None as u8),

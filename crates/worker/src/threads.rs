@@ -6,36 +6,47 @@ use crate::process::Worker;
 use nix::sys::resource::{Resource, getrlimit};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Counts threads that are not idle.
 #[derive(Debug, Default)]
 pub(crate) struct Busy {
-    count: Mutex<usize>,
-    changed: Condvar,
+    count: AtomicUsize,
+    /// Somebody waits for all of them to be idle.
+    awaited: AtomicBool,
+    lock: Mutex<()>,
+    idle: Condvar,
 }
 
 impl Busy {
-    pub(crate) fn change(&self, by: isize) {
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        *count = count.saturating_add_signed(by);
-        if *count == 0 {
-            self.changed.notify_all();
+    /// One more.
+    pub(crate) fn begin(&self) {
+        self.count.fetch_add(1, SeqCst);
+    }
+
+    /// One less.
+    pub(crate) fn end(&self) {
+        if self.count.fetch_sub(1, SeqCst) == 1 && self.awaited.load(SeqCst) {
+            // Under the lock, so that it does not fall between a look at the count and the wait for it.
+            let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+            self.idle.notify_all();
         }
     }
 
     /// Waits until every thread is idle; whether that came in time.
     pub(crate) fn wait_idle(&self, time: Duration) -> bool {
-        let deadline = Instant::now() + time;
-        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        while *count > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
+        self.awaited.store(true, SeqCst);
+        let started = Instant::now();
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.count.load(SeqCst) > 0 {
+            let left = time.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return false;
             }
-            let waited = self.changed.wait_timeout(count, left);
-            count = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.idle.wait_timeout(lock, left);
+            lock = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
     }
@@ -90,6 +101,6 @@ fn run(worker: &Worker) {
                 log_panic(&worker.group);
             }
         }
-        worker.connections.busy.change(-1);
+        worker.connections.busy.end();
     }
 }
