@@ -206,8 +206,14 @@ impl Answering<'_> {
             // SAFETY: ends the process.
             unsafe { libc::_exit(1) };
         }
-        if observer.is_some_and(|observer| observer.finished(py).is_err()) {
-            py.clear();
+        if let Some(observer) = observer {
+            let status = match &ending {
+                Ending::Ended(_) => self.request.status(),
+                Ending::ToSend(_) => lock(&self.request.output).status_to_be().unwrap_or(500),
+            };
+            if observer.finished(py, status).is_err() {
+                py.clear();
+            }
         }
         ending
     }

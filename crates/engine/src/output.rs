@@ -130,6 +130,11 @@ impl Output {
         self.committed.then_some(self.code)
     }
 
+    /// The status code that went out, or that will if the response goes on as it is.
+    pub(crate) fn status_to_be(&self) -> Option<u16> {
+        self.status().or_else(|| self.head.as_ref().map(|head| head.code))
+    }
+
     /// The response ended before its declared length.
     pub(crate) fn is_short(&self) -> bool {
         self.short

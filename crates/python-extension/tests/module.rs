@@ -133,6 +133,21 @@ fn a_response_is_told_before_it_is_checked_and_each_time() {
 }
 
 #[test]
+fn the_status_is_told_also_if_nothing_was_sent_yet() {
+    let top = "mod_wsgi.subscribe_events(lambda name, **payload: \
+        name == 'request_finished' and print('status', payload['status']))";
+    for (body, status) in [
+        ("start_response('204 No Content', [])\nreturn iter([])", 204),
+        ("start_response('202 Accepted', [])\nreturn []", 202),
+        ("raise mod_wsgi.RequestTimeout", 504),
+        ("return iter([])", 500),
+    ] {
+        let Some(answer) = serve_with(&script(top, body), &request("statuses")) else { return };
+        assert!(answer.has_line(&format!("status {status}")), "{answer:#?}");
+    }
+}
+
+#[test]
 fn an_event_tells_what_the_application_raised() {
     let top = "@mod_wsgi.subscribe_events\ndef event(name, **payload):\n    \
         if name == 'request_exception':\n        kind, value, traceback = payload['exception_info']\n        \
