@@ -169,6 +169,14 @@ class TestTheEnd:
         assert server.get("/facts").json["pid"] != pid
 
 
+def test_options_of_a_group_reach_python():
+    config = "WSGIDaemonProcess tuned switch-interval=0.25 python-eggs=/var/eggs\nWSGIProcessGroup tuned\n"
+    with Httpd(config + CONFIG) as server:
+        server.error_log.always_allowed.append(STOPPING)
+        facts = server.get("/facts").json
+        assert (facts["switch_interval"], facts["python_eggs"]) == (0.25, "/var/eggs")
+
+
 def test_run_once_is_true_for_processes_of_one_request():
     config = "WSGIDaemonProcess once threads=1 maximum-requests=1\nWSGIProcessGroup once\n"
     with Httpd(config + CONFIG) as server:

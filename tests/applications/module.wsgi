@@ -64,6 +64,8 @@ def facts(environ):
         "apache": {name: getattr(apache, name) for name in ("version", "description", "mpm_name", "build_date")},
         "pid": os.getpid(),
         "run_once": environ["wsgi.run_once"],
+        "switch_interval": sys.getswitchinterval(),
+        "python_eggs": os.environ.get("PYTHON_EGG_CACHE"),
     }
 
 
