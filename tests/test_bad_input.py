@@ -85,9 +85,9 @@ class TestScripts:
         explained(server, re.escape(script))
         server.error_log.expect(said)
 
-    def test_a_script_without_application_says_so(self, server):
+    def test_a_script_without_application_says_so(self, server, mode):
         response = server.get("/app/no_application.wsgi")
-        assert response.status == 500
+        assert response.status == (500 if mode.is_daemon else 404)
         explained(server, r"no_application\.wsgi", "application")
 
     def test_a_script_that_is_mended_works(self, server):
