@@ -129,7 +129,7 @@ class TestClientGoesAway:
         with server.connect() as connection:
             connection.request("POST", "/app/body.wsgi/read", [("Content-Length", "1000")], b"only this")
         # Either the application was called and could not read, or it was not even called.
-        server.error_log.allow(TRACEBACK, r"(WRS|WSGI)\d{4}.*(OSError|[Rr]equest data)")
+        server.error_log.allow(TRACEBACK, r"(WRS|WSGI)\d{4}.*(OSError|[Rr]equest data)", r"ConnectionResetError: ")
         server.error_log.expect(r"OSError: |(WRS|WSGI)\d{4}.*(request body|client)")
         assert server.get("/app/hello.wsgi").status == 200
 

@@ -79,7 +79,7 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
             return Status::INTERNAL_SERVER_ERROR;
         }
     };
-    let mut exchange = table::RequestExchange::new(request);
+    let mut exchange = table::RequestExchange::new(request, effective.enable_sendfile);
     IN_CALL.set(true);
     let outcome = table::call(engine, request, effective, environ, &mut exchange);
     IN_CALL.set(false);
@@ -87,7 +87,8 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
         Outcome::Done => Status::OK,
         Outcome::Broken => exchange.break_off(),
         Outcome::NotFound => Status::NOT_FOUND,
-        Outcome::Failed | Outcome::Reload => Status::INTERNAL_SERVER_ERROR,
+        Outcome::Failed => exchange.failure(),
+        Outcome::Reload => Status::INTERNAL_SERVER_ERROR,
         Outcome::Stopping => Status::SERVICE_UNAVAILABLE,
     }
 }

@@ -10,6 +10,8 @@ use crate::request::environ::{Environ, bytes};
 use crate::request::response;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Outcome, Pair, Script, StartUp};
 use std::ffi::{c_int, c_void};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One request, as the engine's callbacks find it.
@@ -17,25 +19,37 @@ pub struct RequestExchange<'r> {
     request: Request<'r>,
     input: Input<'r>,
     output: Brigade<'r>,
+    /// The kernel may send files.
+    sendfile: bool,
+    /// The answer that the request body deserves, if it could not be read.
+    unreadable: Option<Status>,
 }
 
 impl<'r> RequestExchange<'r> {
     /// Of a request whose body was not read yet.
-    pub fn new(request: Request<'r>) -> Self {
-        Self { request, input: Input::new(request), output: Brigade::new(request) }
+    pub fn new(request: Request<'r>, sendfile: bool) -> Self {
+        let (input, output) = (Input::new(request), Brigade::new(request));
+        Self { request, input, output, sendfile, unreadable: None }
     }
 
     /// Makes the client see that the rest of the response is missing.
     pub fn break_off(&mut self) -> Status {
-        self.request.connection().close_after_response();
-        self.output.error(Status::BAD_GATEWAY);
-        self.output.end();
-        // If this fails too, the client is gone.
-        let _ = self.output.pass();
-        Status::OK
+        response::break_off(self.request, &mut self.output)
+    }
+
+    /// What to answer instead of a response that the application did not give.
+    pub fn failure(&self) -> Status {
+        // Mostly it failed because the body could not be read.
+        self.unreadable.unwrap_or(Status::INTERNAL_SERVER_ERROR)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> isize {
+        if buffer.is_empty() {
+            if self.request.expects_continue() {
+                self.request.send_continue();
+            }
+            return 0;
+        }
         match self.input.read(buffer, Blocking::Wait) {
             Ok(Read::Data(count)) => isize::try_from(count).unwrap_or(-3),
             Ok(Read::End) => 0,
@@ -45,14 +59,44 @@ impl<'r> RequestExchange<'r> {
                 log::write(
                     self.request,
                     Level::INFO,
-                    format_args!("the client did not send the whole request body: {error}"),
+                    format_args!(
+                        "WRS2015: the client did not send the whole request body: {error}"
+                    ),
                 );
-                if error.timed_out() { -2 } else { -1 }
+                self.unreadable = Some(error.request_status());
+                match error {
+                    error if error.timed_out() => -2,
+                    error if error.is_too_much() => -4,
+                    error if error.is_gone() || self.request.is_aborted() => -1,
+                    _ => -3,
+                }
             }
         }
     }
 
     fn send(&mut self, head: Option<&Head>, chunks: &[&[u8]], last: bool) -> c_int {
+        self.start(head);
+        let after = if last { After::End } else { After::Flush };
+        let passed = self.output.pass_slices(chunks, after);
+        if passed.is_err() || self.request.is_aborted() { -1 } else { 0 }
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<&Head>,
+        file: BorrowedFd<'_>,
+        part: Range<u64>,
+        last: bool,
+    ) -> c_int {
+        self.start(head);
+        let length = part.end.saturating_sub(part.start);
+        let added = self.output.file(file, part.start, length, self.sendfile);
+        let after = if last { After::End } else { After::Flush };
+        let passed = added.and_then(|()| self.output.pass_slices(&[], after));
+        if passed.is_err() || self.request.is_aborted() { -1 } else { 0 }
+    }
+
+    fn start(&self, head: Option<&Head>) {
         if let Some(head) = head {
             // SAFETY: the engine's head and its parts live for the call.
             let (line, headers) =
@@ -63,9 +107,6 @@ impl<'r> RequestExchange<'r> {
             });
             response::start(self.request, head.status, line, headers);
         }
-        let after = if last { After::End } else { After::Flush };
-        let passed = self.output.pass_slices(chunks, after);
-        if passed.is_err() || self.request.is_aborted() { -1 } else { 0 }
     }
 }
 
@@ -129,6 +170,25 @@ unsafe extern "C" fn send(
     })
 }
 
+unsafe extern "C" fn send_file(
+    exchange: *mut c_void,
+    head: *const Head,
+    file: c_int,
+    offset: u64,
+    length: u64,
+    last: bool,
+) -> c_int {
+    guard(-1, || {
+        // SAFETY: the engine gives back the pointer it got for this call, on the same thread; the head lives for it, and
+        // the descriptor is open during it.
+        let (exchange, head, file) = unsafe {
+            let exchange = &mut *exchange.cast::<RequestExchange<'_>>();
+            (exchange, head.as_ref(), BorrowedFd::borrow_raw(file))
+        };
+        exchange.send_file(head, file, offset..offset.saturating_add(length), last)
+    })
+}
+
 unsafe extern "C" fn log_request(exchange: *mut c_void, level: c_int, line: Bytes) {
     guard((), || {
         // SAFETY: the engine gives back the pointer it got for this call, on the same thread; the line lives for it.
@@ -150,7 +210,7 @@ fn to_level(level: c_int) -> Level {
 }
 
 static TABLE: ExchangeTable =
-    ExchangeTable { size: size_of::<ExchangeTable>(), read, send, log: log_request };
+    ExchangeTable { size: size_of::<ExchangeTable>(), read, send, send_file, log: log_request };
 
 /// Starts Python in this process.
 pub fn start(

@@ -97,20 +97,16 @@ impl<'c> Connection<'c> {
         unsafe { sys::shim_connection_is_ssl(self.as_ptr()) != 0 }
     }
 
-    /// The socket, to poll it; an HTTP/2 stream has none.
-    pub fn socket(self) -> Option<BorrowedFd<'c>> {
-        if self.is_secondary() {
-            return None;
-        }
+    /// What to poll for input; an HTTP/2 stream of httpd before 2.4.58 has nothing.
+    pub fn input_signal(self) -> Option<InputSignal<'c>> {
+        let mut is_pipe = 0;
         // SAFETY: a live conn_rec.
-        let socket = unsafe { sys::ap_get_conn_socket(self.as_ptr()) };
-        let mut fd: sys::apr_os_sock_t = -1;
-        // SAFETY: a live socket of APR, and room for its descriptor.
-        if socket.is_null() || unsafe { sys::apr_os_sock_get(&raw mut fd, socket) } != 0 || fd < 0 {
-            return None;
-        }
-        // SAFETY: httpd keeps the socket open as long as the connection.
-        Some(unsafe { BorrowedFd::borrow_raw(fd) })
+        let fd = unsafe { sys::shim_connection_input(self.as_ptr(), &raw mut is_pipe) };
+        // SAFETY: httpd keeps the descriptor open as long as the connection.
+        (fd >= 0).then(|| InputSignal {
+            fd: unsafe { BorrowedFd::borrow_raw(fd) },
+            is_pipe: is_pipe != 0,
+        })
     }
 
     /// Are there bytes in the input filters that polling the socket would not show?
@@ -128,6 +124,30 @@ impl<'c> Connection<'c> {
     pub fn close_after_response(self) {
         // SAFETY: a live conn_rec.
         unsafe { sys::shim_connection_close(self.as_ptr()) };
+    }
+}
+
+/// A descriptor that can be read from when there is input.
+#[derive(Clone, Copy, Debug)]
+pub struct InputSignal<'c> {
+    fd: BorrowedFd<'c>,
+    /// It is the pipe by which mod_http2 wakes a stream, not the data itself.
+    is_pipe: bool,
+}
+
+impl<'c> InputSignal<'c> {
+    /// The descriptor, to poll it.
+    pub fn fd(self) -> BorrowedFd<'c> {
+        self.fd
+    }
+
+    /// Takes note of the signal, after polling said that it is there; the data is to be looked for after that.
+    pub fn acknowledge(self) {
+        if self.is_pipe {
+            let mut room = [0; 256];
+            // One read, which does not wait: what is written there was seen by polling, and nobody else reads it.
+            let _ = nix::unistd::read(self.fd, &mut room);
+        }
     }
 }
 

@@ -2,8 +2,25 @@
 //!
 //! Sources: PEP 3333 ("The start_response() Callable"), RFC 9110, and httpd's `http_filters.c`.
 
-use crate::httpd::Request;
+use crate::httpd::{After, Brigade, Request, Status};
 use wsgi::{content_length, header};
+
+/// Ends a response whose head was given to httpd so that the client sees that the rest is missing.
+///
+/// Over HTTP/1.1 there is no last chunk, or less than `Content-Length` says, and the connection is closed; over HTTP/2 the
+/// stream is reset. mod_http2 and httpd's chunk filter are both told by an error bucket in front of the end, which must
+/// not come before the head has left: httpd would answer with an error document instead.
+pub fn break_off(request: Request<'_>, output: &mut Brigade<'_>) -> Status {
+    request.connection().close_after_response();
+    request.do_not_cache();
+    if output.pass_slices(&[], After::Flush).is_ok() {
+        output.error(Status::BAD_GATEWAY);
+        output.end();
+        // If this fails too, the client is gone.
+        let _ = output.pass();
+    }
+    Status::OK
+}
 
 /// Gives status and headers to httpd. The strings are copied.
 ///

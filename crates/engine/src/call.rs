@@ -15,6 +15,7 @@ use crate::boundary::reason;
 use crate::errors::{Log, Serving};
 use crate::exception::Incident;
 use crate::exchange::Exchange;
+use crate::file_wrapper::Place;
 use crate::gil::released;
 use crate::input::Input;
 use crate::interpreter::Interpreter;
@@ -166,6 +167,11 @@ impl Answering<'_> {
             return Ending::Ended(self.failed(py));
         };
         drop(parts);
+        if let Some(sent) = self.file(&result) {
+            let outcome = if sent.is_err() { self.failed(py) } else { self.outcome() };
+            self.close(&result);
+            return Ending::Ended(outcome);
+        }
         match self.whole_body(&result) {
             Ok(Some(pieces)) => Ending::ToSend(pieces),
             Ok(None) => {
@@ -176,6 +182,24 @@ impl Answering<'_> {
             }
             Err(Raised) => Ending::Ended(self.failed(py)),
         }
+    }
+
+    /// Sends a wrapped file without looking at its bytes. `None`: it is no such file, or something was sent before.
+    fn file(&self, result: &Owned<'_>) -> Option<Result<()>> {
+        let py = result.py();
+        if !self.interpreter.classes.file_wrapper.has(result)
+            || lock(&self.request.output).is_committed()
+        {
+            return None;
+        }
+        // SAFETY: it was just seen to be an instance.
+        let place = unsafe { Place::of(result, &self.interpreter.locate) }?;
+        // SAFETY: the closure touches no Python object.
+        let sent = unsafe { released(py, || Some(self.request.send_file(place.open().ok()?))) };
+        Some(match sent? {
+            Ok(()) | Err(Fault::Gone | Fault::Over) => Ok(()),
+            Err(fault) => Err(start_response::raise(py, &fault)),
+        })
     }
 
     /// The pieces of a body that is a plain list or tuple, which has neither code of its own nor `close`.

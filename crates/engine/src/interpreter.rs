@@ -42,6 +42,8 @@ pub(crate) struct Interpreter {
     pub(crate) close: Kept,
     /// The string `reload_required`.
     pub(crate) reload_required: Kept,
+    /// The function `locate` of `support.py`.
+    pub(crate) locate: Kept,
     describe: Kept,
     shut_down: Kept,
 }
@@ -193,6 +195,7 @@ fn try_set_up(
             scripts: Scripts::default(),
             close: py.interned(b"close")?.keep(),
             reload_required: py.interned(b"reload_required")?.keep(),
+            locate: support.item_named(c"locate")?.keep(),
             describe: describe.clone().keep(),
             shut_down: support.item_named(c"shut_down")?.keep(),
         })

@@ -93,6 +93,19 @@ pub(crate) struct Admitted {
     pub(crate) nothing: bool,
 }
 
+/// How a file is to be sent.
+#[derive(Debug)]
+pub(crate) struct FileAdmitted {
+    /// The head, which always goes with it.
+    pub(crate) head: Option<HeadText>,
+    /// How many bytes may go out.
+    pub(crate) bytes: u64,
+    /// The response is whole after them.
+    pub(crate) last: bool,
+    /// The response has no body, and is whole with its head.
+    pub(crate) whole: bool,
+}
+
 /// The state of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -166,6 +179,30 @@ impl Output {
             return Ok(());
         }
         self.head.as_ref().ok_or(Fault::NotStarted)?.declared_length().map(drop)
+    }
+
+    /// Decides about a response that is `bytes` bytes of a file. Declares its length if the application has not.
+    pub(crate) fn admit_file(&mut self, bytes: u64) -> Result<FileAdmitted, Fault> {
+        if let Some(head) = self.head.as_mut().filter(|_| !self.committed) {
+            // The length of the answer to a HEAD is that of the body it would have.
+            if head.declared_length()?.is_none() && wsgi::has_body(head.code, false) {
+                head.push(b"Content-Length", bytes.to_string().as_bytes());
+            }
+        }
+        let has_body =
+            self.head.as_ref().is_some_and(|head| wsgi::has_body(head.code, self.head_only));
+        let bytes = if has_body { bytes } else { 0 };
+        let admitted = self.admit(0, bytes == 0)?;
+        let left = self.limit.remaining().unwrap_or(bytes);
+        let bytes = bytes.min(left);
+        Ok(FileAdmitted { head: admitted.head, bytes, last: bytes == left, whole: admitted.last })
+    }
+
+    /// Notes how much of a file was sent.
+    pub(crate) fn file_sent(&mut self, bytes: u64) {
+        let left = self.limit.take(bytes);
+        self.whole = left == Some(0);
+        self.short = !self.whole;
     }
 
     fn commit(&mut self) -> Result<Option<HeadText>, Fault> {

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use engine_abi::Level;
 use wsgi::LogLines;
 
-use crate::exchange::Exchange;
+use crate::exchange::{Exchange, FilePart, Gone, Head};
 use crate::input::Reader;
 use crate::output::{Fault, Output};
 
@@ -116,6 +116,35 @@ impl Request {
                 lock(&self.output).set_gone();
                 Fault::Gone
             })
+        })
+        .unwrap_or(Err(Fault::Over))
+    }
+
+    /// Sends a part of a file as the whole response. Never with the GIL.
+    pub(crate) fn send_file(&self, mut part: FilePart) -> Result<(), Fault> {
+        self.exchange(|exchange| {
+            let admitted = lock(&self.output).admit_file(part.length)?;
+            part.length = admitted.bytes;
+            let send = |exchange: &mut dyn Exchange, head: Option<&Head<'_>>| {
+                if part.length == 0 {
+                    exchange.send(head, &[], admitted.whole).map(|()| None)
+                } else {
+                    exchange.send_file(head, &part, admitted.last).map(Some)
+                }
+            };
+            let sent = match &admitted.head {
+                Some(head) => head.with(|head| send(exchange, Some(head))),
+                None => send(exchange, None),
+            };
+            match sent {
+                Ok(None) => {}
+                Ok(Some(count)) => lock(&self.output).file_sent(count),
+                Err(Gone) => {
+                    lock(&self.output).set_gone();
+                    return Err(Fault::Gone);
+                }
+            }
+            Ok(())
         })
         .unwrap_or(Err(Fault::Over))
     }

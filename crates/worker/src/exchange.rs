@@ -4,16 +4,16 @@
 //! before; the socket does not block, so every wait is a `poll` with the group's socket-timeout.
 
 use crate::connection::{Wire, error_page};
-use daemon_abi::wire;
+use daemon_abi::wire::{self, Abort};
 use engine::Level;
-use engine::{Exchange, Gone, Head, ReadError};
+use engine::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 use fastcgi::responder::Event;
 use fastcgi::{Kind, MAX_CONTENT, ProtocolStatus, cgi_head, record, response};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Whether the connection can be used for another request.
@@ -37,6 +37,8 @@ pub(crate) struct WorkerExchange<'c> {
     /// The front sends the rest of the body when it is asked.
     pull: bool,
     asked: bool,
+    /// The front takes open files and sends them itself.
+    pass_files: bool,
     /// Bytes of the body that were received and not read yet, from `taken` on.
     body: Vec<u8>,
     taken: usize,
@@ -55,6 +57,7 @@ impl<'c> WorkerExchange<'c> {
             timeout: PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX),
             pull: false,
             asked: false,
+            pass_files: false,
             body: Vec::new(),
             taken: 0,
             pending: Vec::new(),
@@ -66,6 +69,11 @@ impl<'c> WorkerExchange<'c> {
     /// The front end said how it sends the body.
     pub(crate) fn pull_body(&mut self, pull: bool) {
         self.pull = pull;
+    }
+
+    /// The front end said whether it takes files.
+    pub(crate) fn pass_files(&mut self, pass: bool) {
+        self.pass_files = pass;
     }
 
     /// Ends the request, unless its response is whole already.
@@ -92,14 +100,27 @@ impl<'c> WorkerExchange<'c> {
 
     /// Sends what is pending and then these parts.
     fn transmit(&mut self, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
-        let pending = std::mem::take(&mut self.pending);
-        if !pending.is_empty() {
-            self.transmit_parts(&mut [IoSlice::new(&pending)])?;
-        }
-        self.transmit_parts(parts)
+        self.transmit_with(parts, None)
     }
 
-    fn transmit_parts(&mut self, mut parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
+    /// The same, with an open file that goes along with the first byte of the parts.
+    fn transmit_with(
+        &mut self,
+        parts: &mut [IoSlice<'_>],
+        file: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Gone> {
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            self.transmit_parts(&mut [IoSlice::new(&pending)], None)?;
+        }
+        self.transmit_parts(parts, file)
+    }
+
+    fn transmit_parts(
+        &mut self,
+        mut parts: &mut [IoSlice<'_>],
+        mut file: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Gone> {
         if self.gone {
             return Err(Gone);
         }
@@ -110,8 +131,14 @@ impl<'c> WorkerExchange<'c> {
             }
             let now = parts.get(..MOST_PARTS).unwrap_or(parts);
             let flags = MsgFlags::MSG_NOSIGNAL;
-            match sendmsg::<()>(self.socket.as_raw_fd(), now, &[], flags, None) {
-                Ok(count) => IoSlice::advance_slices(&mut parts, count),
+            let descriptor = file.map(|file| [file.as_raw_fd()]);
+            let rights = descriptor.as_ref().map(|file| [ControlMessage::ScmRights(file)]);
+            let rights: &[ControlMessage<'_>] = rights.as_ref().map_or(&[], |rights| rights);
+            match sendmsg::<()>(self.socket.as_raw_fd(), now, rights, flags, None) {
+                Ok(count) => {
+                    file = None;
+                    IoSlice::advance_slices(&mut parts, count);
+                }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) if self.wait(PollFlags::POLLOUT) => {}
                 Err(_) => {
@@ -165,10 +192,27 @@ impl<'c> WorkerExchange<'c> {
                 }
                 Ok(Some(Event::StdinEnd)) => return Some(Ok(0)),
                 Ok(Some(Event::Request(_) | Event::Reply(_))) => {}
-                Ok(Some(Event::Abort)) => return Some(Err(ReadError::Gone)),
+                Ok(Some(Event::Abort(content))) => {
+                    return Some(Err(match Abort::parse(content) {
+                        Abort::Gone => ReadError::Gone,
+                        Abort::TimedOut => ReadError::TimedOut,
+                        Abort::TooLarge => ReadError::TooLarge,
+                        Abort::Failed => ReadError::Failed,
+                    }));
+                }
                 Err(_) => return Some(Err(ReadError::Failed)),
             }
         }
+    }
+
+    /// Asks the front for the rest of the body, once.
+    fn ask(&mut self) -> Result<(), ReadError> {
+        if self.pull && !self.asked {
+            self.asked = true;
+            let ask = record::head(Kind::Other(wire::CONTINUE), self.id, 0);
+            self.transmit(&mut [IoSlice::new(&ask)]).map_err(|Gone| ReadError::Gone)?;
+        }
+        Ok(())
     }
 
     fn receive(&mut self) -> Result<(), ReadError> {
@@ -209,17 +253,16 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
 impl Exchange for WorkerExchange<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if buffer.is_empty() {
+            if !self.wire.responder.stdin_ended() {
+                self.ask()?;
+            }
             return Ok(0);
         }
         loop {
             if let Some(result) = self.take_body(buffer) {
                 return result;
             }
-            if self.pull && !self.asked {
-                self.asked = true;
-                let ask = record::head(Kind::Other(wire::CONTINUE), self.id, 0);
-                self.transmit(&mut [IoSlice::new(&ask)]).map_err(|Gone| ReadError::Gone)?;
-            }
+            self.ask()?;
             self.receive()?;
         }
     }
@@ -241,6 +284,35 @@ impl Exchange for WorkerExchange<'_> {
         self.transmit(&mut parts)?;
         self.ended = last;
         Ok(())
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<&Head<'_>>,
+        part: &FilePart,
+        last: bool,
+    ) -> Result<u64, Gone> {
+        if !self.pass_files {
+            return stream_file(self, head, part, last);
+        }
+        let mut text = Vec::new();
+        if let Some(head) = head {
+            cgi_head::encode(&mut text, head.status_line, head.headers.iter().copied());
+        }
+        let headers = record_headers(self.id, text.len());
+        let length = u16::try_from(wire::FILE_PART).unwrap_or(u16::MAX);
+        let header = record::head(Kind::Other(wire::FILE), self.id, length);
+        let place = wire::file_part(part.offset, part.length);
+        let end = response::end(self.id, 0, ProtocolStatus::RequestComplete);
+        let mut parts = Vec::with_capacity(headers.len() + 4);
+        gather(&mut parts, &headers, &text, &[]);
+        parts.extend([IoSlice::new(&header), IoSlice::new(&place)]);
+        if last {
+            parts.push(IoSlice::new(&end));
+        }
+        self.transmit_with(&mut parts, Some(part.file.as_fd()))?;
+        self.ended = last;
+        Ok(part.length)
     }
 
     fn log(&mut self, level: Level, line: &[u8]) {
