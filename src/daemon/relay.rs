@@ -383,13 +383,8 @@ impl<'r> Relay<'r> {
         let signal = self.request.connection().input_signal();
         let time = self.group.socket_timeout;
         let step = if signal.is_some() { time } else { GLANCE };
-        match attempt.connection.wait(false, signal.map(|signal| signal.fd()), step) {
-            Ready::Client => {
-                if let Some(signal) = signal {
-                    signal.acknowledge();
-                }
-                Ok(true)
-            }
+        match attempt.connection.wait(false, signal, step) {
+            Ready::Client => Ok(true),
             Ready::Worker => self.receive(attempt, false).map(|_| true),
             Ready::Nothing if signal.is_none() => {
                 self.quiet += GLANCE;

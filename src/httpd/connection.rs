@@ -97,16 +97,13 @@ impl<'c> Connection<'c> {
         unsafe { sys::shim_connection_is_ssl(self.as_ptr()) != 0 }
     }
 
-    /// What to poll for input; an HTTP/2 stream of httpd before 2.4.58 has nothing.
-    pub fn input_signal(self) -> Option<InputSignal<'c>> {
-        let mut is_pipe = 0;
+    /// What to poll for input; it is only to be polled. An HTTP/2 stream has a pipe for that, which mod_http2 empties when
+    /// it has nothing to read; before httpd 2.4.58 it has nothing.
+    pub fn input_signal(self) -> Option<BorrowedFd<'c>> {
         // SAFETY: a live conn_rec.
-        let fd = unsafe { sys::shim_connection_input(self.as_ptr(), &raw mut is_pipe) };
+        let fd = unsafe { sys::shim_connection_input(self.as_ptr()) };
         // SAFETY: httpd keeps the descriptor open as long as the connection.
-        (fd >= 0).then(|| InputSignal {
-            fd: unsafe { BorrowedFd::borrow_raw(fd) },
-            is_pipe: is_pipe != 0,
-        })
+        (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
     /// Are there bytes in the input filters that polling the socket would not show?
@@ -124,30 +121,6 @@ impl<'c> Connection<'c> {
     pub fn close_after_response(self) {
         // SAFETY: a live conn_rec.
         unsafe { sys::shim_connection_close(self.as_ptr()) };
-    }
-}
-
-/// A descriptor that can be read from when there is input.
-#[derive(Clone, Copy, Debug)]
-pub struct InputSignal<'c> {
-    fd: BorrowedFd<'c>,
-    /// It is the pipe by which mod_http2 wakes a stream, not the data itself.
-    is_pipe: bool,
-}
-
-impl<'c> InputSignal<'c> {
-    /// The descriptor, to poll it.
-    pub fn fd(self) -> BorrowedFd<'c> {
-        self.fd
-    }
-
-    /// Takes note of the signal, after polling said that it is there; the data is to be looked for after that.
-    pub fn acknowledge(self) {
-        if self.is_pipe {
-            let mut room = [0; 256];
-            // One read, which does not wait: what is written there was seen by polling, and nobody else reads it.
-            let _ = nix::unistd::read(self.fd, &mut room);
-        }
     }
 }
 

@@ -182,12 +182,11 @@ void shim_request_send_continue(request_rec *r)
     r->status_line = line;
 }
 
-int shim_connection_input(conn_rec *c, int *is_pipe)
+int shim_connection_input(conn_rec *c)
 {
     apr_socket_t *socket = NULL;
     apr_os_sock_t fd = -1;
 
-    *is_pipe = 0;
 #if AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
     if (c->master != NULL) {
         apr_pollfd_t poll = {0};
@@ -196,7 +195,6 @@ int shim_connection_input(conn_rec *c, int *is_pipe)
         if (ap_get_pollfd_from_conn(c, &poll, NULL) != APR_SUCCESS || poll.desc_type != APR_POLL_FILE) {
             return -1;
         }
-        *is_pipe = 1;
         return apr_os_file_get(&fd, poll.desc.f) == APR_SUCCESS ? fd : -1;
     }
 #endif

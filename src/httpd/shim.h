@@ -64,7 +64,7 @@ apr_status_t shim_get_brigade(ap_filter_t *filters, apr_bucket_brigade *brigade,
 void shim_request_not_cached(request_rec *r);
 void shim_request_send_continue(request_rec *r);
 /* What to poll for input: the socket, or the pipe by which mod_http2 wakes a stream; -1 if there is neither. */
-int shim_connection_input(conn_rec *c, int *is_pipe);
+int shim_connection_input(conn_rec *c);
 int shim_connection_is_ssl(conn_rec *c);
 const char *shim_ssl_variable(request_rec *r, const char *name);
 int shim_request_passes_authorization(const request_rec *r);
