@@ -11,9 +11,11 @@ use wsgi::{content_length, header};
 /// stream is reset. mod_http2 and httpd's chunk filter are both told by an error bucket in front of the end, which must
 /// not come before the head has left: httpd would answer with an error document instead.
 pub fn break_off(request: Request<'_>, output: &mut Brigade<'_>) -> Status {
-    request.connection().close_after_response();
     request.do_not_cache();
-    if output.pass_slices(&[], After::Flush).is_ok() {
+    let flushed = output.pass_slices(&[], After::Flush);
+    // Not before: a head that says so is followed by a body without chunks, whose end looks like any other.
+    request.connection().close_after_response();
+    if flushed.is_ok() {
         output.error(Status::BAD_GATEWAY);
         output.end();
         // If this fails too, the client is gone.

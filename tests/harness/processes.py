@@ -116,3 +116,8 @@ def no_process_grows(server, kib=5 * 1024):
     for pid in pids:
         grown = memory(pid, "VmHWM" if peak[pid] else "VmRSS") - before[pid]
         assert grown < kib, f"process {pid} ({command_line(pid)}) grew by {grown} KiB"
+
+
+def give(path, user):
+    """Make a file another user's."""
+    os.chown(path, user.pw_uid, user.pw_gid)
