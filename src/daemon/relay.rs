@@ -8,8 +8,9 @@ use crate::daemon::client::{Broken, Connection, Ready};
 use crate::daemon::dispatch::REQUEST_ID;
 use crate::daemon::group::Group;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, log};
+use crate::request::body::Unreadable;
 use crate::request::response;
-use daemon_abi::wire::{self, Abort};
+use daemon_abi::wire;
 use fastcgi::cgi_head::{HeadError, Parser};
 use fastcgi::response::Event;
 use fastcgi::{Kind, ProtocolStatus, Response, record, request};
@@ -54,8 +55,8 @@ pub struct Relay<'r> {
     eager: Vec<u8>,
     /// The whole body was read from the client.
     body_read: bool,
-    /// The answer that the request body deserves, if it could not be read.
-    unreadable: Option<Status>,
+    /// Why the request body could not be read.
+    unreadable: Option<Unreadable>,
     /// The head of the response was handed to httpd.
     started: bool,
     /// Response bytes that httpd did not get yet.
@@ -194,6 +195,7 @@ impl<'r> Relay<'r> {
                 Err(error) => return Err(self.protocol_error(&error.to_string())),
             };
             match event {
+                Event::Stdout(_) if self.is_answered() => {}
                 Event::Stdout(bytes) if self.started => {
                     let passed = pass(&mut self.output, &mut self.pending, bytes);
                     self.unflushed = true;
@@ -220,6 +222,7 @@ impl<'r> Relay<'r> {
                 Event::Other { kind: Kind::Other(wire::LOG), content: [level, line @ ..] } => {
                     log::write_bytes(self.request, Level::from_number(*level), line);
                 }
+                Event::Other { kind: Kind::Other(wire::FILE), .. } if self.is_answered() => {}
                 Event::Other { kind: Kind::Other(wire::FILE), content } => {
                     let part = wire::parse_file_part(content);
                     match (part, attempt.connection.take_file()) {
@@ -259,6 +262,7 @@ impl<'r> Relay<'r> {
         let again = attempt.gone == 0 && attempt.outgoing.is_empty();
         let status = match (protocol_status, app_status) {
             (ProtocolStatus::Overloaded, _) if !self.started && again => return Ended::Refused,
+            (ProtocolStatus::RequestComplete, _) if self.is_answered() => Status::FILTER_ERROR,
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&self.pending], After::End);
                 if passed.is_err() {
@@ -272,7 +276,8 @@ impl<'r> Relay<'r> {
             (ProtocolStatus::RequestComplete, failure) => {
                 let code = u16::try_from(failure).ok().filter(|code| (400..=599).contains(code));
                 // Mostly it failed because the body could not be read.
-                let status = self.unreadable.unwrap_or(Status::http(code.unwrap_or(500)));
+                let status =
+                    self.unreadable.map_or(Status::http(code.unwrap_or(500)), |body| body.status);
                 self.fail(status)
             }
             (refusal, _) => {
@@ -396,29 +401,17 @@ impl<'r> Relay<'r> {
 
     /// Tells the worker that there is no more of the body to come, and why. The application may still answer.
     fn abort(&mut self, attempt: &mut Attempt<'_>, error: crate::httpd::Error) {
-        let (status, reason) = self.client_failed(error);
-        self.unreadable = Some(status);
+        let unreadable = Unreadable::new(self.request, error);
+        self.unreadable = Some(unreadable);
         self.body_read = true;
         attempt.outgoing.clear();
         attempt.outgoing.extend_from_slice(&record::head(Kind::AbortRequest, REQUEST_ID, 1));
-        attempt.outgoing.extend_from_slice(&reason.content());
+        attempt.outgoing.extend_from_slice(&unreadable.reason.content());
     }
 
-    /// The client cannot be read from; the answer it would get, and what the application is told.
-    fn client_failed(&self, error: crate::httpd::Error) -> (Status, Abort) {
-        self.request.connection().close_after_response();
-        log::write(
-            self.request,
-            Level::INFO,
-            format_args!("WRS2015: the client did not send the whole request body: {error}"),
-        );
-        let reason = match error {
-            error if error.timed_out() => Abort::TimedOut,
-            error if error.is_too_much() => Abort::TooLarge,
-            error if error.is_gone() || self.request.is_aborted() => Abort::Gone,
-            _ => Abort::Failed,
-        };
-        (error.request_status(), reason)
+    /// httpd has answered the request itself: nothing that the application says is for the client.
+    fn is_answered(&self) -> bool {
+        self.unreadable.is_some_and(|body| body.answered)
     }
 
     fn client_gone(&self) -> Ended {

@@ -6,8 +6,10 @@
 use crate::config::Effective;
 use crate::httpd::log::{self, Main};
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
+use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
+use daemon_abi::wire::Abort;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Outcome, Pair, Script, StartUp};
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
@@ -21,8 +23,8 @@ pub struct RequestExchange<'r> {
     output: Brigade<'r>,
     /// The kernel may send files.
     sendfile: bool,
-    /// The answer that the request body deserves, if it could not be read.
-    unreadable: Option<Status>,
+    /// Why the request body could not be read.
+    unreadable: Option<Unreadable>,
 }
 
 impl<'r> RequestExchange<'r> {
@@ -40,7 +42,7 @@ impl<'r> RequestExchange<'r> {
     /// What to answer instead of a response that the application did not give.
     pub fn failure(&self) -> Status {
         // Mostly it failed because the body could not be read.
-        self.unreadable.unwrap_or(Status::INTERNAL_SERVER_ERROR)
+        self.unreadable.map_or(Status::INTERNAL_SERVER_ERROR, |body| body.status)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> isize {
@@ -55,26 +57,27 @@ impl<'r> RequestExchange<'r> {
             Ok(Read::End) => 0,
             Ok(Read::Blocked) => -3,
             Err(error) => {
-                self.request.connection().close_after_response();
-                log::write(
-                    self.request,
-                    Level::INFO,
-                    format_args!(
-                        "WRS2015: the client did not send the whole request body: {error}"
-                    ),
-                );
-                self.unreadable = Some(error.request_status());
-                match error {
-                    error if error.timed_out() => -2,
-                    error if error.is_too_much() => -4,
-                    error if error.is_gone() || self.request.is_aborted() => -1,
-                    _ => -3,
+                let unreadable = Unreadable::new(self.request, error);
+                self.unreadable = Some(unreadable);
+                match unreadable.reason {
+                    Abort::Gone => -1,
+                    Abort::TimedOut => -2,
+                    Abort::Failed => -3,
+                    Abort::TooLarge => -4,
                 }
             }
         }
     }
 
+    /// httpd has answered the request itself.
+    fn is_answered(&self) -> bool {
+        self.unreadable.is_some_and(|body| body.answered)
+    }
+
     fn send(&mut self, head: Option<&Head>, chunks: &[&[u8]], last: bool) -> c_int {
+        if self.is_answered() {
+            return -1;
+        }
         self.start(head);
         let after = if last { After::End } else { After::Flush };
         let passed = self.output.pass_slices(chunks, after);
@@ -88,6 +91,9 @@ impl<'r> RequestExchange<'r> {
         part: Range<u64>,
         last: bool,
     ) -> c_int {
+        if self.is_answered() {
+            return -1;
+        }
         self.start(head);
         let length = part.end.saturating_sub(part.start);
         let added = self.output.file(file, part.start, length, self.sendfile);

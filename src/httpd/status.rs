@@ -100,6 +100,11 @@ impl Error {
         unsafe { sys::shim_status_is_gone(self.0) != 0 }
     }
 
+    /// Has a filter refused it? httpd's own filter for request bodies has answered the request then.
+    pub fn is_refusal(self) -> bool {
+        self.0 == sys::AP_FILTER_ERROR
+    }
+
     /// Was it more than there may be? The filter that counts a request body says so.
     pub fn is_too_much(self) -> bool {
         // SAFETY: a macro over a number.
