@@ -23,20 +23,22 @@ def calls(stream):
 
 def name(call):
     try:
-        call()
-    except OSError as error:
+        return ["nothing", repr(call())]
+    except (OSError, StopIteration) as error:
         return [type(error).__name__, str(error)]
-    return None
 
 
 def told(environ, start_response):
     """Answers with every error."""
     stream = environ["wsgi.input"]
+    place = rendezvous.directory(environ) if environ["QUERY_STRING"] else None
+    if place:
+        rendezvous.announce(place, "begun")
     body = json.dumps([name(call) for call in [stream.read, *calls(stream)]]).encode()
-    if environ["QUERY_STRING"]:
-        with open(os.path.join(rendezvous.directory(environ), "errors.new"), "wb") as file:
+    if place:
+        with open(os.path.join(place, "new"), "wb") as file:
             file.write(body)
-        os.rename(file.name, file.name[:-4])
+        os.rename(file.name, os.path.join(place, "errors"))
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
