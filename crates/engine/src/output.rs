@@ -290,4 +290,54 @@ mod tests {
             assert_eq!(head.headers, [(&b"A"[..], &b"1"[..]), (b"a", b"2")]);
         });
     }
+
+    /// How a file of `bytes` bytes is sent, and the length the client is told.
+    fn file(output: &mut Output, bytes: u64) -> (u64, bool, bool, Option<u64>) {
+        let admitted = output.admit_file(bytes).unwrap();
+        let declared = admitted.head.as_ref().unwrap().declared_length().unwrap();
+        (admitted.bytes, admitted.last, admitted.whole, declared)
+    }
+
+    #[test]
+    fn the_length_of_a_file_is_declared_unless_the_application_did() {
+        assert_eq!(file(&mut started(&[], false), 7), (7, true, false, Some(7)));
+        let length: &[(&[u8], &[u8])] = &[(b"Content-Length", b"4")];
+        assert_eq!(file(&mut started(length, false), 7), (4, true, false, Some(4)));
+    }
+
+    #[test]
+    fn a_file_that_is_too_short_is_not_whole() {
+        let mut output = started(&[(b"Content-Length", b"9")], false);
+        assert_eq!(file(&mut output, 7), (7, false, false, Some(9)));
+        output.file_sent(7);
+        assert!(output.is_short() && !output.is_whole());
+        let mut empty = started(&[(b"Content-Length", b"9")], false);
+        assert_eq!(file(&mut empty, 0), (0, false, false, Some(9)));
+        assert!(empty.is_short());
+    }
+
+    #[test]
+    fn a_file_whose_sending_ended_early_is_not_whole() {
+        let mut output = started(&[], false);
+        assert!(output.admit_file(7).unwrap().last);
+        output.file_sent(6);
+        assert!(output.is_short());
+        let mut output = started(&[], false);
+        output.admit_file(7).unwrap();
+        output.file_sent(7);
+        assert!(output.is_whole() && !output.is_short());
+    }
+
+    #[test]
+    fn a_file_has_no_bytes_where_there_is_no_body() {
+        assert_eq!(file(&mut started(&[], true), 7), (0, true, true, Some(7)));
+        let mut output = Output::new(false);
+        output.set_head(HeadText::new(304, b"304 Not Modified"));
+        assert_eq!(file(&mut output, 7), (0, true, true, None));
+    }
+
+    #[test]
+    fn a_file_needs_a_head() {
+        assert_eq!(Output::new(false).admit_file(1).unwrap_err(), Fault::NotStarted);
+    }
 }

@@ -401,4 +401,104 @@ mod tests {
         }
         assert_eq!(found, expected);
     }
+
+    use nix::sys::socket::{ControlMessageOwned, recvmsg};
+    use std::io::{IoSliceMut, Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    /// What a front receives of a file of ten bytes, of which five are sent from the third on: bytes and descriptors.
+    fn sent_file(pass: bool) -> (Vec<u8>, usize) {
+        let (mut front, worker) = UnixStream::pair().unwrap();
+        let socket = OwnedFd::from(worker);
+        let path = std::env::temp_dir().join(format!("wsgi-part-{}-{pass}", std::process::id()));
+        std::fs::write(&path, "0123456789").unwrap();
+        let part = FilePart { file: std::fs::File::open(&path).unwrap(), offset: 3, length: 5 };
+        std::fs::remove_file(&path).unwrap();
+        let mut wire = Wire::new(1);
+        let mut exchange = WorkerExchange::new(&socket, &mut wire, 1, Duration::from_secs(5));
+        exchange.pass_files(pass);
+        let head = Head { status: 200, status_line: b"200 OK", headers: &[] };
+        assert_eq!(exchange.send_file(Some(&head), &part, true), Ok(5));
+        assert_eq!(exchange.end(0, ProtocolStatus::RequestComplete), Finish::Keep);
+        drop(socket);
+
+        let mut beside = nix::cmsg_space!([std::os::fd::RawFd; 4]);
+        let mut room = [0; 4096];
+        let (count, descriptors) = {
+            let mut parts = [IoSliceMut::new(&mut room)];
+            let fd = front.as_raw_fd();
+            let message = recvmsg::<()>(fd, &mut parts, Some(&mut beside), MsgFlags::empty());
+            let message = message.unwrap();
+            let descriptors = message.cmsgs().unwrap().map(|beside| match beside {
+                ControlMessageOwned::ScmRights(files) => files.len(),
+                _ => 0,
+            });
+            (message.bytes, descriptors.sum())
+        };
+        let mut all = room[..count].to_vec();
+        front.read_to_end(&mut all).unwrap();
+        (all, descriptors)
+    }
+
+    /// The records of a response.
+    fn records(bytes: &[u8]) -> Vec<String> {
+        let mut frames = Frames::new();
+        frames.spare(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        frames.advance(bytes.len());
+        let mut response = Response::new(1);
+        let mut found = Vec::new();
+        while let Some(event) = response.next(&mut frames).unwrap() {
+            found.push(match event {
+                fastcgi::response::Event::Stdout(text) => {
+                    String::from_utf8_lossy(text).into_owned()
+                }
+                fastcgi::response::Event::Other { kind: Kind::Other(wire::FILE), content } => {
+                    format!("{:?}", wire::parse_file_part(content))
+                }
+                other => format!("{other:?}"),
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn a_front_that_takes_files_gets_the_descriptor_and_others_the_bytes() {
+        let end = "End { app_status: 0, protocol_status: RequestComplete }";
+        let (bytes, descriptors) = sent_file(true);
+        assert_eq!(descriptors, 1);
+        assert_eq!(records(&bytes)[1..], ["Some((3, 5))", end]);
+
+        let (bytes, descriptors) = sent_file(false);
+        assert_eq!(descriptors, 0);
+        let found = records(&bytes);
+        assert!(found[0].ends_with("\r\n\r\n34567"), "{found:?}");
+        assert_eq!(found[1..], [end]);
+    }
+
+    #[test]
+    fn a_body_that_is_aborted_says_why() {
+        for (content, expected) in [
+            (&b""[..], ReadError::Gone),
+            (&wire::Abort::TimedOut.content(), ReadError::TimedOut),
+            (&wire::Abort::TooLarge.content(), ReadError::TooLarge),
+            (&wire::Abort::Failed.content(), ReadError::Failed),
+        ] {
+            let (mut front, worker) = UnixStream::pair().unwrap();
+            let socket = OwnedFd::from(worker);
+            let mut bytes = Vec::new();
+            fastcgi::request::begin(&mut bytes, 1, fastcgi::Role::Responder, true);
+            fastcgi::request::params(&mut bytes, 1, b"");
+            bytes.extend_from_slice(&record::head(Kind::Stdin, 1, 3));
+            bytes.extend_from_slice(b"abc");
+            let length = u16::try_from(content.len()).unwrap();
+            bytes.extend_from_slice(&record::head(Kind::AbortRequest, 1, length));
+            bytes.extend_from_slice(content);
+            front.write_all(&bytes).unwrap();
+            let mut wire = Wire::new(1);
+            let mut exchange = WorkerExchange::new(&socket, &mut wire, 1, Duration::from_secs(5));
+            let mut room = [0; 10];
+            assert_eq!(exchange.read(&mut room), Ok(3));
+            assert_eq!(exchange.read(&mut room), Err(expected));
+        }
+    }
 }
