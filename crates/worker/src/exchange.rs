@@ -34,6 +34,8 @@ pub(crate) struct WorkerExchange<'c> {
     wire: &'c mut Wire,
     id: u16,
     timeout: PollTimeout,
+    /// How long the body is waited for.
+    patience: PollTimeout,
     /// The front sends the rest of the body when it is asked.
     pull: bool,
     asked: bool,
@@ -54,7 +56,9 @@ impl<'c> WorkerExchange<'c> {
             socket,
             wire,
             id,
-            timeout: PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX),
+            timeout: poll_timeout(timeout),
+            // A front that says when its client is too slow is given the time to say so.
+            patience: poll_timeout(timeout.saturating_mul(2)),
             pull: false,
             asked: false,
             pass_files: false,
@@ -140,7 +144,7 @@ impl<'c> WorkerExchange<'c> {
                     IoSlice::advance_slices(&mut parts, count);
                 }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if self.wait(PollFlags::POLLOUT) => {}
+                Err(Errno::EAGAIN) if self.wait(PollFlags::POLLOUT, self.timeout) => {}
                 Err(_) => {
                     self.gone = true;
                     return Err(Gone);
@@ -150,10 +154,10 @@ impl<'c> WorkerExchange<'c> {
     }
 
     /// Waits until the socket can do something; not if it takes too long.
-    fn wait(&self, what: PollFlags) -> bool {
+    fn wait(&self, what: PollFlags, timeout: PollTimeout) -> bool {
         loop {
             let mut fds = [PollFd::new(self.socket.as_fd(), what)];
-            match poll(&mut fds, self.timeout) {
+            match poll(&mut fds, timeout) {
                 Err(Errno::EINTR) => {}
                 result => return result.is_ok_and(|count| count > 0),
             }
@@ -229,7 +233,8 @@ impl<'c> WorkerExchange<'c> {
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
-                    if !self.wait(PollFlags::POLLIN) {
+                    let time = if self.pull { self.patience } else { self.timeout };
+                    if !self.wait(PollFlags::POLLIN, time) {
                         return Err(ReadError::TimedOut);
                     }
                 }
@@ -240,6 +245,10 @@ impl<'c> WorkerExchange<'c> {
             }
         }
     }
+}
+
+fn poll_timeout(time: Duration) -> PollTimeout {
+    PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)
 }
 
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
