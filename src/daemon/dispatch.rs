@@ -27,10 +27,8 @@ pub fn dispatch(
     environ: &Environ<'_>,
 ) -> Status {
     let head = opening(effective, environ);
-    let mut relay = Relay::new(request, group);
-    if let Err(status) = relay.prepare() {
-        return status;
-    }
+    let mut relay = Relay::new(request, group, effective.enable_sendfile);
+    relay.prepare();
     let patience = group.patience();
     // As mod_wsgi: each process may turn a request away once or twice while it is replaced.
     for _ in 0..=2 * group.config.processes {
@@ -95,6 +93,7 @@ fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
     params.push(wire::PULL_BODY, b"1");
+    params.push(wire::PASS_FILES, b"1");
     params.push(wire::QUEUE_START, wire::now().as_bytes());
     params.finish();
     head

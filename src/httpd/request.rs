@@ -470,6 +470,18 @@ impl Request<'_> {
         unsafe { sys::ap_add_cgi_vars(self.as_ptr()) };
     }
 
+    /// Tells a client that waits for it to send the body.
+    pub fn send_continue(self) {
+        // SAFETY: a live request_rec.
+        unsafe { sys::shim_request_send_continue(self.as_ptr()) };
+    }
+
+    /// The response is not to be kept by mod_cache.
+    pub fn do_not_cache(self) {
+        // SAFETY: a live request_rec, and those that it is a part of.
+        unsafe { sys::shim_request_not_cached(self.as_ptr()) };
+    }
+
     /// Reads the rest of the request body and drops it.
     pub fn discard_body(self) -> Status {
         // SAFETY: a live request_rec.

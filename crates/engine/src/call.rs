@@ -16,6 +16,7 @@ use crate::errors::{Log, Serving};
 use crate::events::Observer;
 use crate::exception::Incident;
 use crate::exchange::Exchange;
+use crate::file_wrapper::Place;
 use crate::gil::{self, released};
 use crate::input::Input;
 use crate::interpreter::Interpreter;
@@ -236,6 +237,11 @@ impl Answering<'_> {
             return self.failed(py, observer);
         };
         drop((application, environ, start_response));
+        if let Some(sent) = self.file(&result) {
+            let failure = sent.is_err().then(|| self.failed(py, observer));
+            self.close(&result);
+            return failure.unwrap_or_else(|| Ending::ToSend(Pieces(Vec::new())));
+        }
         match self.whole_body(&result) {
             // What is told of the end of a request knows how much was sent.
             Ok(Some(pieces)) if observer.is_some() => {
@@ -254,6 +260,24 @@ impl Answering<'_> {
             }
             Err(Raised) => self.failed(py, observer),
         }
+    }
+
+    /// Sends a wrapped file without looking at its bytes. `None`: it is no such file, or something was sent before.
+    fn file(&self, result: &Owned<'_>) -> Option<Result<()>> {
+        let py = result.py();
+        if !self.interpreter.classes.file_wrapper.has(result)
+            || lock(&self.request.output).is_committed()
+        {
+            return None;
+        }
+        // SAFETY: it was just seen to be an instance.
+        let place = unsafe { Place::of(result, &self.interpreter.locate) }?;
+        // SAFETY: the closure touches no Python object.
+        let sent = unsafe { released(py, || Some(self.request.send_file(place.open().ok()?))) };
+        Some(match sent? {
+            Ok(()) | Err(Fault::Gone | Fault::Over) => Ok(()),
+            Err(fault) => Err(start_response::raise(py, &fault)),
+        })
     }
 
     /// The pieces of a body that is a plain list or tuple, which has neither code of its own nor `close`.

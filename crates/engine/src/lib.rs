@@ -39,7 +39,7 @@ mod thread_state;
 
 pub use engine::{Engine, open};
 pub use engine_abi::{Level, Outcome};
-pub use exchange::{Exchange, Gone, Head, ReadError};
+pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
 pub use start::{Error, LogFn, Reload, ServerWords, StartUp, initialise};

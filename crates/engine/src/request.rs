@@ -17,7 +17,7 @@ use wsgi::LogLines;
 
 use crate::clock;
 use crate::errors::Stream;
-use crate::exchange::{Exchange, Gone, Head, ReadError};
+use crate::exchange::{Exchange, FilePart, Gone, Head, ReadError};
 use crate::fork;
 use crate::input::Reader;
 use crate::metrics::METRICS;
@@ -247,6 +247,36 @@ impl Request {
                 lock(&self.output).set_gone();
                 Fault::Gone
             })
+        })
+        .unwrap_or(Err(Fault::Over))
+    }
+
+    /// Sends a part of a file as the whole response. Never with the GIL.
+    pub(crate) fn send_file(&self, mut part: FilePart) -> Result<(), Fault> {
+        self.exchange(|exchange| {
+            let admitted = lock(&self.output).admit_file(part.length)?;
+            part.length = admitted.bytes;
+            let send = |exchange: &mut dyn Exchange, head: Option<&Head<'_>>| {
+                // The end goes out later, when the application is done.
+                if part.length == 0 {
+                    exchange.send(head, &[], false).map(|()| None)
+                } else {
+                    exchange.send_file(head, &part, false).map(Some)
+                }
+            };
+            let sent = match &admitted.head {
+                Some(head) => head.with(|head| send(exchange, Some(head))),
+                None => send(exchange, None),
+            };
+            match sent {
+                Ok(None) => {}
+                Ok(Some(count)) => lock(&self.output).file_sent(count),
+                Err(Gone) => {
+                    lock(&self.output).set_gone();
+                    return Err(Fault::Gone);
+                }
+            }
+            Ok(())
         })
         .unwrap_or(Err(Fault::Over))
     }

@@ -6,7 +6,10 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, c_int, c_void};
+use std::fs::File;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
@@ -131,6 +134,8 @@ pub struct Sent {
     pub head: bool,
     pub bytes: Vec<u8>,
     pub last: bool,
+    /// It was part of a file.
+    pub file: bool,
 }
 
 /// A request, and how the server behaves.
@@ -254,7 +259,7 @@ pub fn call(path: &Path, request: &Request) -> Option<Answer> {
         environ: pairs.as_ptr(),
         environ_len: pairs.len(),
     };
-    let table = ExchangeTable { size: size_of::<ExchangeTable>(), read, send, log };
+    let table = ExchangeTable { size: size_of::<ExchangeTable>(), read, send, send_file, log };
     // SAFETY: everything borrowed outlives the call.
     let outcome =
         unsafe { (engine.call)(&raw const call, &raw const table, (&raw mut server).cast()) };
@@ -318,22 +323,53 @@ unsafe extern "C" fn send(
             if server.answer.sent.len() >= server.request.sends {
                 return -1;
             }
-            let mut sent = Sent { head: !head.is_null(), bytes: Vec::new(), last };
-            if let Some(head) = head.as_ref() {
-                let text =
-                    |bytes: Bytes| bytes.as_slice().iter().map(|byte| *byte as char).collect();
-                server.answer.status = head.status;
-                server.answer.status_line = text(head.status_line);
-                let headers = std::slice::from_raw_parts(head.headers, head.headers_len);
-                server.answer.headers =
-                    headers.iter().map(|pair| (text(pair.name), text(pair.value))).collect();
-            }
+            let mut sent = Sent { head: !head.is_null(), last, ..Sent::default() };
+            note_head(server, head);
             if chunks_len > 0 {
                 for chunk in std::slice::from_raw_parts(chunks, chunks_len) {
                     sent.bytes.extend_from_slice(chunk.as_slice());
                 }
             }
             server.answer.sent.push(sent);
+            0
+        })
+    }
+}
+
+/// # Safety
+/// `head` is null, or alive with all it points at.
+unsafe fn note_head(server: &mut Server, head: *const Head) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let Some(head) = head.as_ref() else { return };
+        let text = |bytes: Bytes| bytes.as_slice().iter().map(|byte| *byte as char).collect();
+        server.answer.status = head.status;
+        server.answer.status_line = text(head.status_line);
+        let headers = std::slice::from_raw_parts(head.headers, head.headers_len);
+        server.answer.headers =
+            headers.iter().map(|pair| (text(pair.name), text(pair.value))).collect();
+    }
+}
+
+unsafe extern "C" fn send_file(
+    exchange: *mut c_void,
+    head: *const Head,
+    file: c_int,
+    offset: u64,
+    length: u64,
+    last: bool,
+) -> c_int {
+    // SAFETY: the engine hands back what `call` gave it, and the head and the file are open.
+    unsafe {
+        with(exchange, |server| {
+            if server.answer.sent.len() >= server.request.sends {
+                return -1;
+            }
+            note_head(server, head);
+            let file = BorrowedFd::borrow_raw(file).try_clone_to_owned().unwrap();
+            let mut bytes = vec![0; usize::try_from(length).unwrap()];
+            File::from(file).read_exact_at(&mut bytes, offset).unwrap();
+            server.answer.sent.push(Sent { head: !head.is_null(), bytes, last, file: true });
             0
         })
     }
