@@ -281,7 +281,20 @@ impl<'r> Request<'r> {
     /// The name of the server for `SERVER_NAME`, as `UseCanonicalName` says.
     pub fn server_name(self) -> Option<&'r CStr> {
         // SAFETY: a live request_rec; the result is a string of its pool.
-        unsafe { text(sys::ap_get_server_name(self.as_ptr())) }
+        unsafe { text(sys::ap_get_server_name_for_url(self.as_ptr())) }
+    }
+
+    /// Sees to it that the request has the id that `ErrorLogFormat %L` writes.
+    pub fn identify(self) {
+        let request = self.as_ptr();
+        // SAFETY: a live request_rec, which no other thread uses; the hook makes a string of its pool.
+        unsafe {
+            if (*request).log_id.is_null() {
+                let mut id = std::ptr::null();
+                sys::ap_run_generate_log_id((*request).connection, request, &raw mut id);
+                (*request).log_id = id;
+            }
+        }
     }
 
     /// The port of the server for `SERVER_PORT`, as `UseCanonicalPhysicalPort` says.

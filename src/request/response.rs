@@ -36,7 +36,8 @@ pub fn start<'h>(
     headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
 ) {
     request.set_status(status);
-    request.set_status_line(status_line);
+    // Without a reason httpd adds the usual one.
+    request.set_status_line(status_line.trim_ascii_end());
     let (out, kept) = (request.headers_out(), request.err_headers_out());
     for (name, value) in headers {
         if header::is_content_type(name) {

@@ -102,7 +102,7 @@ class Stage:
         """The file which loads the module; a copy of the build when httpd's children cannot read it."""
         if machine.readable_by(machine.user, machine.wsgi_load) and machine.readable_by(machine.user, machine.build):
             return machine.wsgi_load
-        copy = self.copy(machine.build, "build", ("venv", "serve"))
+        copy = self.copy(machine.build, "build", ("venv", "serve", "mod_wsgi-venv"))
         load = copy / "wsgi.load"
         load.write_text(machine.wsgi_load.read_text().replace(str(machine.build), str(copy)))
         return load
@@ -129,8 +129,10 @@ class Httpd:
     stage = None
     running = []
 
-    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True):
+    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True, load=None):
         self.config = config
+        # The file which loads the module; `load` is another than the one under test.
+        self.load = load or self.stage.load
         self.mpm = mpm
         self.run_as = run_as
         self.user = run_as or user or machine.user
@@ -175,7 +177,7 @@ class Httpd:
             mpm_limits=MPM_LIMITS.format(start=2 if self.mpm == "prefork" else 1, workers=min(self.workers, 8) if self.mpm == "prefork" else self.workers),
             applications=self.stage.applications,
             venv=self.stage.venv,
-            load=f'Include "{self.stage.load}"',
+            load=f'Include "{self.load}"',
         )
         if self.python_home:
             base += f'WSGIPythonHome "{self.stage.venv}"\n'

@@ -318,6 +318,7 @@ impl Answering<'_> {
             .filter(|slice| !slice.is_empty())
             .collect();
         // Checked before: what is left to go wrong is the client.
+        self.request.end_lines();
         let _ = self.request.send(&slices, true);
         total
     }

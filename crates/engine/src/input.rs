@@ -258,7 +258,7 @@ python_fn! {
             }
             total = total.saturating_add(line.len());
             list.append(&py.bytes(&line)?)?;
-            if hint.is_some_and(|hint| total > hint) {
+            if hint.is_some_and(|hint| total >= hint) {
                 break;
             }
         }

@@ -297,11 +297,22 @@ impl Request {
         rest.map_or(Ok(()), |line| self.log(Level::Error, &line))
     }
 
+    /// Logs what the streams have of lines that have not ended.
+    ///
+    /// Before the end of the response goes out: what a worker says later belongs to no request for the server.
+    pub(crate) fn end_lines(&self) {
+        let mut ended = Vec::new();
+        for lines in lock(&self.lines).iter_mut() {
+            lines.flush(|line| ended.push(line.to_vec()));
+        }
+        for line in ended {
+            let _ = self.log(Level::Error, &line);
+        }
+    }
+
     /// Ends the request: waits for a thread that uses the exchange, then takes it away. Never with the GIL.
     pub(crate) fn finish(&self) {
-        for stream in [Stream::Errors, Stream::Stdout, Stream::Stderr] {
-            let _ = self.flush_stream(stream);
-        }
+        self.end_lines();
         self.over.store(true, Ordering::Release);
         let mut guard = lock(&self.exchange);
         if let Some(borrowed) = guard.take() {

@@ -101,6 +101,15 @@ fn the_end_of_a_response_goes_out_after_close() {
 }
 
 #[test]
+fn what_completes_the_declared_length_is_sent_at_once_and_the_end_after_the_iteration() {
+    let source = "def application(environ, start_response):\n    \
+                  start_response('200 OK', [('Content-Length', '5')])\n    yield b'12345'\n";
+    let Some(answer) = serve(source) else { return };
+    assert!(answer.is_clean() && answer.sent.len() == 2, "{answer:?}");
+    assert_eq!(answer.sent[0].bytes, b"12345");
+}
+
+#[test]
 fn a_body_shorter_than_declared_is_told_from_a_whole_one() {
     let source = "def application(environ, start_response):\n    \
                   start_response('200 OK', [('Content-Length', '5')])\n    return KIND\n";
