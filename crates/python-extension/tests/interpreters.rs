@@ -113,7 +113,7 @@ fn a_script_may_ask_to_be_loaded_again() {
         answering("str(builtins.loads).encode()")
     ));
     let bodies: Vec<_> = (0..4).map(|_| call(&path, &Request::default()).unwrap().body()).collect();
-    // A script that was loaded just now is not asked.
+    // A request for which the script was loaded does not ask it.
     assert_eq!(bodies, ["1", "2", "3", "3"]);
 }
 

@@ -89,6 +89,18 @@ fn bytes_beyond_the_declared_length_are_dropped() {
 }
 
 #[test]
+fn the_end_of_a_response_goes_out_after_close() {
+    let source = "class Body:\n    def __iter__(self):\n        yield b'12345'\n    \
+                  def close(self):\n        print('closed')\n\
+                  def application(environ, start_response):\n    \
+                  start_response('200 OK', [('Content-Length', '5')])\n    return Body()\n";
+    let Some(answer) = serve(source) else { return };
+    assert!(answer.has_line("closed"), "{answer:?}");
+    let last: Vec<_> = answer.sent.iter().map(|sent| sent.last).collect();
+    assert_eq!((answer.body().as_str(), last.as_slice()), ("12345", &[false, true][..]));
+}
+
+#[test]
 fn what_completes_the_declared_length_is_sent_at_once_and_the_end_after_the_iteration() {
     let source = "def application(environ, start_response):\n    \
                   start_response('200 OK', [('Content-Length', '5')])\n    yield b'12345'\n";
