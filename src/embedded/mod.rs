@@ -87,7 +87,9 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
     match outcome {
         Outcome::Done => Status::OK,
         Outcome::Broken => exchange.break_off(),
-        Outcome::NotFound | Outcome::Failed | Outcome::Reload => Status::INTERNAL_SERVER_ERROR,
+        // As mod_wsgi says it here; a daemon process says 500.
+        Outcome::NotFound => Status::NOT_FOUND,
+        Outcome::Failed | Outcome::Reload => Status::INTERNAL_SERVER_ERROR,
         Outcome::Stopping => Status::SERVICE_UNAVAILABLE,
     }
 }

@@ -93,8 +93,6 @@ strings! {
     auth_type = ap_auth_type;
     /// The address of the client; behind a trusted proxy (mod_remoteip) that of the real one.
     client_ip = useragent_ip;
-    /// The id that `ErrorLogFormat %L` writes, once there is one.
-    log_id = log_id;
 }
 
 /// Fields that are tables.
@@ -126,6 +124,23 @@ tables! {
 }
 
 impl<'r> Request<'r> {
+    /// The id that `ErrorLogFormat %L` writes. httpd makes it when it is first asked for.
+    pub fn log_id(self) -> Option<&'r CStr> {
+        let record = self.as_ptr();
+        // SAFETY: a live request_rec with a live connection; httpd's own function writes a string of the request's pool
+        // to that place, as it does before it writes a line.
+        unsafe {
+            if (*record).log_id.is_null() {
+                sys::ap_run_generate_log_id(
+                    (*record).connection,
+                    record,
+                    &raw mut (*record).log_id,
+                );
+            }
+            text((*record).log_id)
+        }
+    }
+
     /// Wraps the request that httpd passed.
     ///
     /// # Safety

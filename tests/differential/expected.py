@@ -75,8 +75,6 @@ LISTED = [
             "files-read-only files-read-fails files-no-read"),
     differs("rs-version", "embedded daemon", "body",
             "inside-names"),
-    differs("callable-missing", "embedded", "status headers body connection",
-            "loading-empty mounts-callable-missing"),
     differs("log-nul", "embedded daemon", "log",
             "logs-nul"),
     differs("log-long-lines", "embedded daemon", "log",

@@ -278,8 +278,8 @@ fn parse(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// A number that the server sends along for us, by its name behind the prefix.
+/// A number that the server sends along for us, by its name behind the prefix. The last one counts.
 pub(crate) fn carried(pairs: &[(&[u8], &[u8])], name: &[u8]) -> Option<u64> {
-    let (_, value) = pairs.iter().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;
+    let (_, value) = pairs.iter().rev().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;
     parse(value)
 }

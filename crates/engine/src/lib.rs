@@ -31,6 +31,7 @@ mod metrics;
 mod module;
 mod output;
 mod python;
+mod registration;
 mod request;
 mod start;
 mod start_response;

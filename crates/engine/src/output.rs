@@ -110,6 +110,8 @@ pub(crate) struct Output {
     ended: bool,
     short: bool,
     gone: bool,
+    /// There was more than the declared length.
+    surplus: bool,
 }
 
 impl Output {
@@ -128,6 +130,11 @@ impl Output {
         self.committed.then_some(self.code)
     }
 
+    /// The status code that went out, or that will if the response goes on as it is.
+    pub(crate) fn status_to_be(&self) -> Option<u16> {
+        self.status().or_else(|| self.head.as_ref().map(|head| head.code))
+    }
+
     /// The response ended before its declared length.
     pub(crate) fn is_short(&self) -> bool {
         self.short
@@ -136,6 +143,11 @@ impl Output {
     /// The whole response was sent.
     pub(crate) fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// More was offered than the declared length.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.surplus
     }
 
     /// The client went away.
@@ -159,10 +171,13 @@ impl Output {
             return Err(Fault::Gone);
         }
         if self.ended || (self.whole && !end) {
+            self.surplus |= bytes > 0;
             return Ok(Admitted { nothing: true, ..Admitted::default() });
         }
         let head = self.commit()?;
-        let bytes = self.limit.allow(bytes);
+        let offered = bytes;
+        let bytes = self.limit.allow(offered);
+        self.surplus |= bytes < offered;
         let left = self.limit.remaining();
         // A declared length that is reached ends the response: what follows is dropped anyway.
         self.short = end && left.is_some_and(|left| left > 0);

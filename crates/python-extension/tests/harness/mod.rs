@@ -17,6 +17,8 @@ use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Level, Outcome, Pair,
 
 static ENGINE: OnceLock<Option<&'static Engine>> = OnceLock::new();
 static SERVER_LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// What a test changes of the start-up before the first call.
+pub static OPTIONS: OnceLock<fn(&mut StartUp)> = OnceLock::new();
 static SCRIPTS: AtomicU32 = AtomicU32::new(0);
 
 /// The engine, started; `None` when the environment does not name one.
@@ -57,7 +59,7 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
     let executable = std::env::var_os("MOD_WSGI_TEST_EXECUTABLE").unwrap_or_default();
     let path = scratch().join("path");
     std::fs::create_dir_all(&path).unwrap();
-    let startup = StartUp {
+    let mut startup = StartUp {
         size: size_of::<StartUp>(),
         executable: Bytes::new(executable.as_bytes()),
         python_path: Bytes::new(path.as_os_str().as_bytes()),
@@ -77,6 +79,9 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         switch_interval: 0.0,
         log: server_log,
     };
+    if let Some(change) = OPTIONS.get() {
+        change(&mut startup);
+    }
     // SAFETY: everything borrowed outlives the call.
     let status = unsafe { (engine.start)(&raw const startup) };
     assert_eq!(status, 0, "{:?}", SERVER_LOG.lock().unwrap());
