@@ -222,7 +222,13 @@ impl<'r> Relay<'r> {
                     Err(error) => return Err(self.bad_head(&error)),
                 },
                 Event::Stderr(line) => log::write_bytes(self.request, Level::ERROR, line),
-                Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => attempt.pulled = true,
+                Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => {
+                    attempt.pulled = true;
+                    if self.request.expects_continue() && !self.started {
+                        // Now, and not with the first read: the answer may be here already.
+                        self.request.send_continue();
+                    }
+                }
                 Event::Other { kind: Kind::Other(wire::LOG), content: [level, line @ ..] } => {
                     log::write_bytes(self.request, Level::from_number(*level), line);
                 }
@@ -362,10 +368,6 @@ impl<'r> Relay<'r> {
 
     /// Reads a piece of the body, as a record to be sent; `false` if there is none yet.
     fn read_body(&mut self, attempt: &mut Attempt<'_>) -> Result<bool, Ended> {
-        if self.request.expects_continue() && !self.started {
-            // httpd itself does so only in a read that waits, and would not see the answer meanwhile.
-            self.request.send_continue();
-        }
         attempt.outgoing.resize(fastcgi::HEADER_LEN + RECORD, 0);
         let room = attempt.outgoing.get_mut(fastcgi::HEADER_LEN..).unwrap_or_default();
         match self.input.read(room, Blocking::Now) {

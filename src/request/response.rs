@@ -11,8 +11,9 @@ use wsgi::{content_length, header};
 /// stream is reset. mod_http2 and httpd's chunk filter are both told by an error bucket in front of the end, which must
 /// not come before the head has left: httpd would answer with an error document instead.
 pub fn break_off(request: Request<'_>, output: &mut Brigade<'_>) -> Status {
-    request.do_not_cache();
     let flushed = output.pass_slices(&[], After::Flush);
+    // What stores responses looks at this at their end; before the head has left it would add a header to it.
+    request.do_not_cache();
     // Not before: a head that says so is followed by a body without chunks, whose end looks like any other.
     request.connection().close_after_response();
     if flushed.is_ok() {
