@@ -18,6 +18,7 @@ use nix::sys::stat::{SFlag, fstat};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
+use wsgi::Limit;
 
 /// Body bytes in one record.
 const RECORD: usize = 32 * 1024;
@@ -59,6 +60,8 @@ pub struct Relay<'r> {
     unreadable: Option<Unreadable>,
     /// The head of the response was handed to httpd.
     started: bool,
+    /// What is left of the length that the head declares.
+    limit: Limit,
     /// The worker said something in this attempt, so it has the request.
     heard: bool,
     /// Response bytes that httpd did not get yet.
@@ -98,6 +101,7 @@ impl<'r> Relay<'r> {
             body_read: false,
             unreadable: None,
             started: false,
+            limit: Limit::default(),
             heard: false,
             pending: Vec::new(),
             unflushed: false,
@@ -201,6 +205,7 @@ impl<'r> Relay<'r> {
             match event {
                 Event::Stdout(_) if self.is_answered() => {}
                 Event::Stdout(bytes) if self.started => {
+                    let bytes = bytes.get(..self.limit.allow(bytes.len())).unwrap_or(bytes);
                     let passed = pass(&mut self.output, &mut self.pending, bytes);
                     self.unflushed = true;
                     passed.map_err(|_| self.client_gone())?;
@@ -208,12 +213,15 @@ impl<'r> Relay<'r> {
                 Event::Stdout(bytes) => match attempt.parser.feed(bytes) {
                     Ok(None) => {}
                     Ok(Some((head, rest))) => {
-                        response::start(
-                            self.request,
-                            head.status,
-                            head.status_line,
-                            head.headers(),
-                        );
+                        if head.status < 200 {
+                            return Err(self.interim(head.status));
+                        }
+                        let (status, line) = (head.status, head.status_line);
+                        let declared = response::start(self.request, status, line, head.headers());
+                        if wsgi::has_body(status, self.request.is_head()) {
+                            self.limit = Limit::new(declared);
+                        }
+                        let rest = rest.get(..self.limit.allow(rest.len())).unwrap_or(rest);
                         self.started = true;
                         self.unflushed = true;
                         let passed = pass(&mut self.output, &mut self.pending, rest);
@@ -259,6 +267,8 @@ impl<'r> Relay<'r> {
         self.output.copy(&self.pending);
         self.pending.clear();
         self.unflushed = true;
+        let length = length.min(self.limit.remaining().unwrap_or(length));
+        self.limit.take(length);
         let added = self.output.file(file.as_fd(), offset, length, self.sendfile);
         added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))
     }
@@ -278,6 +288,7 @@ impl<'r> Relay<'r> {
                 return Ended::Refused;
             }
             (ProtocolStatus::RequestComplete, _) if self.is_answered() => Status::FILTER_ERROR,
+            (ProtocolStatus::RequestComplete, 0) if self.is_short() => self.short(),
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&self.pending], After::End);
                 if passed.is_err() {
@@ -430,6 +441,31 @@ impl<'r> Relay<'r> {
     fn client_gone(&self) -> Ended {
         response::client_gone(self.request);
         Ended::Abandoned(Status::OK)
+    }
+
+    /// The worker sent less than it declared.
+    fn is_short(&self) -> bool {
+        self.started && self.limit.remaining().is_some_and(|left| left > 0)
+    }
+
+    fn short(&mut self) -> Status {
+        log::write(
+            self.request,
+            Level::ERROR,
+            format_args!(
+                "WRS3022: a worker of process group '{}' sent less than its Content-Length declares",
+                self.group.name()
+            ),
+        );
+        // What came of it belongs to the client.
+        let _ = self.output.pass_slices(&[&self.pending], After::More);
+        self.fail(Status::BAD_GATEWAY)
+    }
+
+    fn interim(&mut self, status: u16) -> Ended {
+        self.protocol_error(&format!(
+            "its response has the status {status}, which is an interim one"
+        ))
     }
 
     fn bad_head(&mut self, error: &HeadError) -> Ended {

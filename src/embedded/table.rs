@@ -121,7 +121,8 @@ impl<'r> RequestExchange<'r> {
                 // SAFETY: as above.
                 unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
             });
-            response::start(self.request, head.status, line, headers);
+            // The engine keeps to the length itself.
+            let _ = response::start(self.request, head.status, line, headers);
         }
     }
 }

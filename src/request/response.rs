@@ -34,7 +34,7 @@ pub fn client_gone(request: Request<'_>) {
     );
 }
 
-/// Gives status and headers to httpd. The strings are copied.
+/// Gives status and headers to httpd; the length of the body that the application declares. The strings are copied.
 ///
 /// `Content-Type` and `Content-Length` go through httpd, so that filters by type and ranges work; headers of authentication
 /// survive an error document; everything else keeps its order and its duplicates.
@@ -43,7 +43,8 @@ pub fn start<'h>(
     status: u16,
     status_line: &[u8],
     headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
-) {
+) -> Option<u64> {
+    let mut declared = None;
     request.set_status(status);
     // Without a reason httpd adds the usual one.
     request.set_status_line(status_line.trim_ascii_end());
@@ -54,11 +55,15 @@ pub fn start<'h>(
         } else if header::is_content_length(name) {
             if let Ok(length) = content_length::parse(value) {
                 request.set_content_length(length);
+                declared = Some(length);
             }
         } else if header::is_www_authenticate(name) {
             kept.add_bytes(name, value);
-        } else {
+        } else if !name.eq_ignore_ascii_case(b"Transfer-Encoding") {
+            // How the body is framed is between httpd and its client: a header of the application's that says something else
+            // would make the client see another response than there is.
             out.add_bytes(name, value);
         }
     }
+    declared
 }
