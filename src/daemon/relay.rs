@@ -82,6 +82,8 @@ struct Attempt<'c> {
     parser: Parser,
     /// The worker asked for the body.
     pulled: bool,
+    /// The worker takes nothing any more.
+    deaf: bool,
     /// Body bytes for the worker, as a record, and how much of it was sent.
     outgoing: Vec<u8>,
     gone: usize,
@@ -163,6 +165,7 @@ impl<'r> Relay<'r> {
                 fastcgi::cgi_head::MAX_HEAD,
             ),
             pulled: false,
+            deaf: false,
             outgoing: Vec::new(),
             gone: 0,
             records: 0,
@@ -280,7 +283,8 @@ impl<'r> Relay<'r> {
         protocol_status: ProtocolStatus,
     ) -> Ended {
         // Nothing of the body is on its way that the next request would come behind.
-        let again = attempt.connection.frames.is_empty()
+        let again = !attempt.deaf
+            && attempt.connection.frames.is_empty()
             && attempt.outgoing.is_empty()
             && (!attempt.pulled || self.body_read);
         let status = match (protocol_status, app_status) {
@@ -357,7 +361,18 @@ impl<'r> Relay<'r> {
             }
         }
         let rest = attempt.outgoing.get(attempt.gone..).unwrap_or_default();
-        let count = attempt.connection.send_some(rest, &[]).map_err(Ended::Broken)?;
+        let count = match attempt.connection.send_some(rest, &[]) {
+            Ok(count) => count,
+            Err(Broken::Reset) => {
+                // It takes no more of the body. What it has answered before is still to be heard.
+                attempt.deaf = true;
+                attempt.outgoing.clear();
+                attempt.gone = 0;
+                self.body_read = true;
+                return Ok(());
+            }
+            Err(why) => return Err(Ended::Broken(why)),
+        };
         self.sent += count;
         attempt.gone += count;
         if attempt.gone >= attempt.outgoing.len() {

@@ -41,6 +41,12 @@ LISTED = [
             "logs-errors-attributes logs-errors-buffer"),
     differs("errors-object", "embedded daemon", "body log",
             "logs-errors-results"),
+    differs("truncation", "embedded daemon", "status headers body framing",
+            "faults-after-write-of-nothing"),
+    differs("truncation", "embedded", "framing connection",
+            "responses-length-of-nothing"),
+    differs("truncation", "daemon", "connection",
+            "responses-length-of-nothing"),
     differs("truncation", "embedded", "connection",
             "faults-in-generator-after-output faults-system-exit-after-output faults-request-timeout-after-output"),
     differs("truncation", "daemon", "framing connection",
@@ -120,12 +126,5 @@ for rows in LISTED:
 
 # Bugs that are known, and what is not finished: the scenario may differ, and is no failure.
 UNFINISHED = {
-    "faults-after-write-of-nothing": "the answer depends on whether the head comes with the end of the broken response",
-    "responses-length-of-nothing": "the answer depends on whether the head comes with the end of the broken response",
-    "files-file": "wrapped files have no Content-Length yet",
-    "files-file-with-block-size": "wrapped files have no Content-Length yet",
-    "files-file-from-the-middle": "wrapped files have no Content-Length yet",
-    "files-file-large": "wrapped files have no Content-Length yet",
-    "files-file-head": "wrapped files have no Content-Length yet",
     "inside-apache-module": "in daemon processes apache.threads_per_process is the group's, not httpd's",
 }
