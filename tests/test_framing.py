@@ -27,6 +27,6 @@ def application(environ, start_response):
     return []
 """)
     response = server.get("/scripts/interim.wsgi")
-    server.error_log.allow(TRACEBACK)
+    server.error_log.allow(TRACEBACK, "ValueError: ")
     server.error_log.expect("WRS4001.*ValueError")
     assert response.status == 500
