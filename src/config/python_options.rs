@@ -59,6 +59,11 @@ impl HashSeed {
 }
 
 impl PythonOptions {
+    /// Whether paths that differ in case only are different scripts.
+    pub fn is_case_sensitive(&self) -> bool {
+        self.case_sensitivity.unwrap_or(true)
+    }
+
     /// The options for the command line of an interpreter.
     pub fn arguments(&self) -> Vec<Vec<u8>> {
         let mut arguments = Vec::new();

@@ -47,6 +47,10 @@ pub struct Relay<'r> {
     body_read: bool,
     /// The head of the response was handed to httpd.
     started: bool,
+    /// Error responses of the application are replaced by httpd's own.
+    error_override: bool,
+    /// The status of a response that is replaced: what else comes of it is dropped.
+    replaced: Option<u16>,
     /// The worker said something in this attempt, so it has the request.
     heard: bool,
     sent: usize,
@@ -70,7 +74,7 @@ struct Attempt<'c> {
 
 impl<'r> Relay<'r> {
     /// A relay; nothing is read or sent yet.
-    pub fn new(request: Request<'r>, group: &'r Group) -> Self {
+    pub fn new(request: Request<'r>, group: &'r Group, error_override: bool) -> Self {
         Self {
             request,
             group,
@@ -79,6 +83,8 @@ impl<'r> Relay<'r> {
             eager: Vec::new(),
             body_read: false,
             started: false,
+            error_override,
+            replaced: None,
             heard: false,
             sent: 0,
         }
@@ -113,7 +119,7 @@ impl<'r> Relay<'r> {
 
     /// Whether a worker that closed the connection cannot have started the request.
     pub fn may_go_elsewhere(&self) -> bool {
-        !self.started && !self.heard && self.sent <= wire::WHOLE_MESSAGE
+        !self.started && self.replaced.is_none() && !self.heard && self.sent <= wire::WHOLE_MESSAGE
     }
 
     /// Ends the response in the only way that is left: as an error of httpd's, or cut off.
@@ -181,6 +187,7 @@ impl<'r> Relay<'r> {
                 Err(error) => return Err(self.protocol_error(&error.to_string())),
             };
             match event {
+                Event::Stdout(_) if self.replaced.is_some() => {}
                 Event::Stdout(bytes) if self.started => {
                     let passed = pass(&mut self.output, &mut attempt.pending, bytes);
                     attempt.unflushed = true;
@@ -188,6 +195,12 @@ impl<'r> Relay<'r> {
                 }
                 Event::Stdout(bytes) => match attempt.parser.feed(bytes) {
                     Ok(None) => {}
+                    Ok(Some((head, _)))
+                        if response::is_replaced(self.error_override, head.status) =>
+                    {
+                        response::start_replaced(self.request, head.headers());
+                        self.replaced = Some(head.status);
+                    }
                     Ok(Some((head, rest))) => {
                         response::start(
                             self.request,
@@ -228,6 +241,9 @@ impl<'r> Relay<'r> {
         let status = match (protocol_status, app_status) {
             (ProtocolStatus::Overloaded, _) if !self.started && !attempt.pulled => {
                 return Ended::Refused;
+            }
+            (ProtocolStatus::RequestComplete, _) if self.replaced.is_some() => {
+                Status::http(self.replaced.unwrap_or(500))
             }
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&attempt.pending], After::End);

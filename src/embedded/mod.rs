@@ -79,11 +79,14 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
             return Status::INTERNAL_SERVER_ERROR;
         }
     };
-    let mut exchange = table::RequestExchange::new(request);
+    let mut exchange = table::RequestExchange::new(request, effective.error_override);
     // Calls nest: a page may include another application's.
     let outer = IN_CALL.replace(true);
     let outcome = table::call(engine, request, effective, environ, &mut exchange);
     IN_CALL.set(outer);
+    if let Some(status) = exchange.replaced() {
+        return status;
+    }
     match outcome {
         Outcome::Done => Status::OK,
         Outcome::Broken => exchange.break_off(),

@@ -18,12 +18,20 @@ pub struct RequestExchange<'r> {
     request: Request<'r>,
     input: Input<'r>,
     output: Brigade<'r>,
+    error_override: bool,
+    replaced: Option<u16>,
 }
 
 impl<'r> RequestExchange<'r> {
-    /// Of a request whose body was not read yet.
-    pub fn new(request: Request<'r>) -> Self {
-        Self { request, input: Input::new(request), output: Brigade::new(request) }
+    /// Of a request whose body was not read yet. With `error_override`, error responses are replaced by httpd's own.
+    pub fn new(request: Request<'r>, error_override: bool) -> Self {
+        let (input, output) = (Input::new(request), Brigade::new(request));
+        Self { request, input, output, error_override, replaced: None }
+    }
+
+    /// The status of a response that httpd's own page is to replace; nothing of it was sent.
+    pub fn replaced(&self) -> Option<Status> {
+        self.replaced.map(Status::http)
     }
 
     /// Makes the client see that the rest of the response is missing.
@@ -57,7 +65,15 @@ impl<'r> RequestExchange<'r> {
                 // SAFETY: as above.
                 unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
             });
-            response::start(self.request, head.status, line, headers);
+            if response::is_replaced(self.error_override, head.status) {
+                response::start_replaced(self.request, headers);
+                self.replaced = Some(head.status);
+            } else {
+                response::start(self.request, head.status, line, headers);
+            }
+        }
+        if self.replaced.is_some() {
+            return 0;
         }
         let after = if last { After::End } else { After::Flush };
         let passed = self.output.pass_slices(chunks, after);

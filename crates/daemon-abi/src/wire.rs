@@ -19,6 +19,9 @@ pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 /// gets one, knows [`LOG`], and understands an application status as the HTTP status of a failure.
 pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
 
+/// `1`: the request does not count as activity of the worker (`WSGIIgnoreActivity`).
+pub const IGNORE_ACTIVITY: &[u8] = b"mod_wsgi.x-ignore_activity";
+
 /// When the request was given to the group, in microseconds since 1970.
 pub const QUEUE_START: &[u8] = b"mod_wsgi.x-queue_start_us";
 
