@@ -61,6 +61,14 @@ def application(environ, start_response):
 """
 
 
+FILE = """
+def application(environ, start_response):
+    status = environ["QUERY_STRING"] or "200 OK"
+    start_response(status.replace("+", " "), [("Content-Type", "text/plain")])
+    return environ["wsgi.file_wrapper"](open(__file__, "rb"))
+"""
+
+
 @pytest.fixture(scope="module")
 def server(mode, stage):
     config = mode.serve(processes=1) + CONFIG + "WSGIScriptAlias /method ${SCRIPTS}/method.wsgi\n"
@@ -68,8 +76,10 @@ def server(mode, stage):
         config += "<Location /method/small>\nSetOutputFilter DEFLATE\n</Location>\n"
         config += "<Location /method/small/never>\nWSGIMapHEADToGET Off\n</Location>\n"
     config += "<Location /method/always>\nWSGIMapHEADToGET On\n</Location>\n"
+    config += "WSGIScriptAlias /file ${SCRIPTS}/file.wsgi\n<Location /file>\nWSGIErrorOverride On\n</Location>\n"
     httpd = Httpd(config, modules=("deflate", "filter") if DEFLATE else ())
     httpd.script("method.wsgi", METHOD)
+    httpd.script("file.wsgi", FILE)
     with httpd:
         yield httpd
 
@@ -89,6 +99,12 @@ class TestErrorOverride:
     def test_other_responses_are_not_touched(self, server):
         assert server.get("/app/response.wsgi/redirect").status == 302
         assert server.get("/app/response.wsgi/parts").text == "one,two,three"
+
+    def test_a_file_is_replaced_too(self, server):
+        for _ in range(2):
+            response = server.get("/file?404+Not+Found")
+            assert (response.status, response.text) == (404, "httpd found nothing")
+            assert "def application" in server.get("/file").text
 
     def test_it_can_be_switched_off_further_down(self, server):
         assert "who are you" not in server.get("/own/challenges").text

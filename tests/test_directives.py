@@ -155,7 +155,7 @@ WSGIIgnoreActivity On
         assert code == 0, said
         told = re.findall(r"WRS1041: \S+ warning: (\w+) is accepted but has no effect", said)
         expected = ["WSGISlowRequests", "WSGITelemetryService", "WSGIServerMetrics", "WSGIFreeThreading"]
-        assert told == [*expected, "WSGIPassApacheRequest", "WSGIEnableSendfile", "WSGIIgnoreActivity"]
+        assert told == [*expected, "WSGIPassApacheRequest", "WSGIIgnoreActivity"]
 
 
 @pytest.fixture(scope="module")

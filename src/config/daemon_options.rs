@@ -74,11 +74,11 @@ static OPTIONS: &[Row] = &[
         group.python_path = Some(value.text());
         Ok(())
     }),
-    later("python-eggs", |group, value| {
+    now("python-eggs", |group, value| {
         group.python_eggs = Some(value.text());
         Ok(())
     }),
-    later("switch-interval", |group, value| {
+    now("switch-interval", |group, value| {
         group.switch_interval = Some(value.positive_float()?);
         Ok(())
     }),

@@ -76,6 +76,12 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         c"On to take request bodies in chunks, which is the default, or Off",
     ),
     one(
+        c"WSGIEnableSendfile",
+        Context::FILE_INFO,
+        requests::enable_sendfile,
+        c"On to let the kernel send files that an application wraps, or Off, which is the default",
+    ),
+    one(
         c"WSGIRestrictEmbedded",
         Context::SERVER,
         groups::restrict_embedded,
@@ -140,12 +146,6 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         Context::FILE_INFO,
         requests::ignore_activity,
         c"On if requests do not count as activity, or Off",
-    ),
-    one(
-        c"WSGIEnableSendfile",
-        Context::FILE_INFO,
-        later::enable_sendfile,
-        c"On or Off; accepted for mod_wsgi's sake",
     ),
     raw(
         c"WSGIRestrictProcess",

@@ -43,6 +43,8 @@ pub struct DirectoryConfig {
     pub trusted_headers: Option<Vec<&'static Header>>,
     /// `WSGITrustedProxies`.
     pub trusted_proxies: Option<Vec<Network>>,
+    /// `WSGIEnableSendfile`.
+    pub enable_sendfile: Option<bool>,
 }
 
 impl DirectoryConfig {
@@ -66,6 +68,7 @@ impl DirectoryConfig {
             restrict_process: list(&over.restrict_process, &self.restrict_process),
             trusted_headers: list(&over.trusted_headers, &self.trusted_headers),
             trusted_proxies: list(&over.trusted_proxies, &self.trusted_proxies),
+            enable_sendfile: over.enable_sendfile.or(self.enable_sendfile),
         }
     }
 }

@@ -27,10 +27,8 @@ pub fn dispatch(
     environ: &Environ<'_>,
 ) -> Status {
     let head = opening(effective, environ);
-    let mut relay = Relay::new(request, group, effective.error_override);
-    if let Err(status) = relay.prepare() {
-        return status;
-    }
+    let mut relay = Relay::new(request, group, effective);
+    relay.prepare();
     let patience = group.patience();
     // As mod_wsgi: each process may turn a request away once or twice while it is replaced.
     for _ in 0..=2 * group.config.processes {
@@ -98,6 +96,7 @@ fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
         params.push(wire::IGNORE_ACTIVITY, b"1");
     }
     params.push(wire::PULL_BODY, b"1");
+    params.push(wire::PASS_FILES, b"1");
     params.push(wire::QUEUE_START, wire::now().as_bytes());
     params.finish();
     head

@@ -95,6 +95,8 @@ impl Recipe {
             socket_timeout: milliseconds(group.socket_timeout),
             log_level: self.log_level,
             server_version: VERSION,
+            python_eggs: config.python_eggs.clone(),
+            switch_interval: config.switch_interval.map_or(0, |seconds| (seconds * 1e6) as u64),
             server_description: server::description().to_vec(),
             server_mpm: server::mpm_name().to_vec(),
             server_built: server::built().to_vec(),

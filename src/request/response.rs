@@ -2,18 +2,26 @@
 //!
 //! Sources: PEP 3333 ("The start_response() Callable"), RFC 9110, and httpd's `http_filters.c`.
 
-use crate::httpd::{Error, Level, Request, Status, log};
+use crate::httpd::{After, Brigade, Level, Request, Status, log};
 use wsgi::{content_length, header};
 
-/// The client did not send the whole body of its request; the answer it would get.
-pub fn body_failed(request: Request<'_>, error: Error) -> Status {
+/// Ends a response whose head was given to httpd so that the client sees that the rest is missing.
+///
+/// Over HTTP/1.1 there is no last chunk, or less than `Content-Length` says, and the connection is closed; over HTTP/2 the
+/// stream is reset. mod_http2 and httpd's chunk filter are both told by an error bucket in front of the end, which must
+/// not come before the head has left: httpd would answer with an error document instead.
+pub fn break_off(request: Request<'_>, output: &mut Brigade<'_>) -> Status {
+    request.do_not_cache();
+    let flushed = output.pass_slices(&[], After::Flush);
+    // Not before: a head that says so is followed by a body without chunks, whose end looks like any other.
     request.connection().close_after_response();
-    log::write(
-        request,
-        Level::INFO,
-        format_args!("WRS2015: the client did not send the whole request body: {error}"),
-    );
-    error.request_status()
+    if flushed.is_ok() {
+        output.error(Status::BAD_GATEWAY);
+        output.end();
+        // If this fails too, the client is gone.
+        let _ = output.pass();
+    }
+    Status::OK
 }
 
 /// The client takes no more of the response.
@@ -52,7 +60,8 @@ pub fn start<'h>(
     headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
 ) {
     request.set_status(status);
-    request.set_status_line(status_line);
+    // Without a reason httpd adds the usual one.
+    request.set_status_line(status_line.trim_ascii_end());
     let (out, kept) = (request.headers_out(), request.err_headers_out());
     for (name, value) in headers {
         if header::is_content_type(name) {

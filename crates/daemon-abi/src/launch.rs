@@ -58,6 +58,10 @@ pub struct Launch {
     pub log_level: u32,
     /// `apache.version`.
     pub server_version: [u32; 3],
+    /// `python-eggs=`.
+    pub python_eggs: Option<Vec<u8>>,
+    /// `switch-interval=` in microseconds; 0: Python's own.
+    pub switch_interval: u64,
     /// `apache.description`.
     pub server_description: Vec<u8>,
     /// `apache.mpm_name`.
@@ -125,6 +129,7 @@ numbers! {
     "shutdown-timeout" => shutdown_timeout,
     "socket-timeout" => socket_timeout,
     "log-level" => log_level,
+    "switch-interval" => switch_interval,
 }
 
 impl Launch {
@@ -142,6 +147,9 @@ impl Launch {
             pairs::push(&mut out, b"home", home);
         }
         pairs::push(&mut out, b"python-path", &self.python_path);
+        if let Some(eggs) = &self.python_eggs {
+            pairs::push(&mut out, b"python-eggs", eggs);
+        }
         pairs::push(&mut out, b"server-description", &self.server_description);
         pairs::push(&mut out, b"server-mpm", &self.server_mpm);
         pairs::push(&mut out, b"server-built", &self.server_built);
@@ -173,6 +181,7 @@ impl Launch {
                 }
                 b"home" => launch.home = Some(value.to_vec()),
                 b"python-path" => launch.python_path = value.to_vec(),
+                b"python-eggs" => launch.python_eggs = Some(value.to_vec()),
                 b"server-description" => launch.server_description = value.to_vec(),
                 b"server-mpm" => launch.server_mpm = value.to_vec(),
                 b"server-built" => launch.server_built = value.to_vec(),
@@ -237,6 +246,8 @@ mod tests {
             socket_timeout: 60_000,
             log_level: 6,
             server_version: [2, 4, 62],
+            python_eggs: Some(b"/eggs".to_vec()),
+            switch_interval: 5000,
             server_description: b"Apache/2.4.62 (Test)".to_vec(),
             server_mpm: b"event".to_vec(),
             server_built: b"2024".to_vec(),

@@ -51,6 +51,8 @@ pub(crate) struct Interpreter {
     /// The class `mod_wsgi.RequestTimeout`.
     pub(crate) request_timeout: Kept,
     pub(crate) events: Arc<Events>,
+    /// The function `locate` of `support.py`.
+    pub(crate) locate: Kept,
     describe: Kept,
     shut_down: Kept,
 }
@@ -201,6 +203,7 @@ fn try_set_up(
             active_requests: module.attr(c"active_requests")?.keep(),
             request_timeout: module.attr(c"RequestTimeout")?.keep(),
             events: Arc::new(Events::create(&module, &support, startup.log)?),
+            locate: support.item_named(c"locate")?.keep(),
             describe: describe.clone().keep(),
             shut_down: support.item_named(c"shut_down")?.keep(),
         })

@@ -44,7 +44,7 @@ pub(crate) fn raise(py: Gil<'_>, fault: &Fault) -> Raised {
             py.raise(Kind::Runtime, "start_response was not called before the first output")
         }
         Fault::ContentLength(error) => py.raise(Kind::Value, &error.to_string()),
-        Fault::Gone => py.raise(Kind::Os, "client connection closed"),
+        Fault::Gone => py.raise(Kind::BrokenPipe, "client connection closed"),
         Fault::Over => over(py),
     }
 }

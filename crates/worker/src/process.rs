@@ -132,8 +132,9 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         restrict_stdin: false,
         restrict_stdout: false,
         restrict_signal: true,
-        python_eggs: None,
-        switch_interval: None,
+        python_eggs: launch.python_eggs.clone(),
+        switch_interval: (launch.switch_interval > 0)
+            .then_some(launch.switch_interval as f64 / 1e6),
         server: ServerWords {
             description: launch.server_description.clone(),
             mpm_name: launch.server_mpm.clone(),

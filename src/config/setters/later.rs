@@ -61,11 +61,6 @@ pub fn pass_apache_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: 
     idle_if_on(command, scope, "WSGIPassApacheRequest", word, because)
 }
 
-pub fn enable_sendfile(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    let because = "files that applications return are read and sent in pieces in this release";
-    idle_if_on(command, scope, "WSGIEnableSendfile", word, because)
-}
-
 pub fn group_authoritative(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     const DIRECTIVE: &str = "WSGIGroupAuthoritative";
     flag(DIRECTIVE, word)?;

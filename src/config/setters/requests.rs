@@ -26,6 +26,7 @@ switches! {
     script_reloading = "WSGIScriptReloading";
     chunked_request = "WSGIChunkedRequest";
     error_override = "WSGIErrorOverride";
+    enable_sendfile = "WSGIEnableSendfile";
 }
 
 pub fn process_group(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
