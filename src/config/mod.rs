@@ -38,6 +38,7 @@ pub use daemon_group::DaemonGroup;
 pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};
 pub use expand::Facts;
+pub use python_options::{HashSeed, PythonOptions};
 pub use report::report;
 pub use server::{ServerConfig, imports};
 

@@ -64,6 +64,26 @@ impl PythonOptions {
         self.case_sensitivity.unwrap_or(true)
     }
 
+    /// Whether reading `sys.stdin` is an error.
+    pub fn restricts_stdin(&self) -> bool {
+        self.restrict_stdin.unwrap_or(false)
+    }
+
+    /// Whether writing to `sys.stdout` is an error.
+    pub fn restricts_stdout(&self) -> bool {
+        self.restrict_stdout.unwrap_or(false)
+    }
+
+    /// Whether `signal.signal` installs nothing.
+    pub fn restricts_signal(&self) -> bool {
+        self.restrict_signal.unwrap_or(true)
+    }
+
+    /// Whether what Python runs at its end is run.
+    pub fn shuts_down(&self) -> bool {
+        self.destroy_interpreter.unwrap_or(true)
+    }
+
     /// The options for the command line of an interpreter.
     pub fn arguments(&self) -> Vec<Vec<u8>> {
         let mut arguments = Vec::new();

@@ -241,6 +241,7 @@ fn manage(
     let recipe = Recipe {
         python: plan.python.clone(),
         engine: plan.engine.clone(),
+        options: main.config::<Wsgi>().globals.python.clone(),
         identity: plan.identity.clone(),
         httpd_uid: httpd.uid,
         preloads: preloads(main, &config.name),

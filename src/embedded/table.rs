@@ -3,7 +3,7 @@
 //! The only unsafe code of embedded mode: calling the engine's functions, and the functions it calls back. Each callback
 //! is a panic boundary. They run on the httpd thread of the request, without the GIL.
 
-use crate::config::Effective;
+use crate::config::{Effective, HashSeed, PythonOptions};
 use crate::httpd::log::{self, Main};
 use crate::httpd::server;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
@@ -260,9 +260,11 @@ pub fn start(
     engine: &Engine,
     executable: &[u8],
     python_path: &[u8],
+    options: &PythonOptions,
     threads: u32,
     processes: u32,
 ) -> Result<(), String> {
+    let warnings = options.warnings.join(&b'\n');
     let start = StartUp {
         size: size_of::<StartUp>(),
         executable: Bytes::new(executable),
@@ -276,11 +278,21 @@ pub fn start(
         server_description: Bytes::new(server::description()),
         server_mpm: Bytes::new(server::mpm_name()),
         server_built: Bytes::new(server::built()),
-        restrict_stdin: false,
-        restrict_stdout: false,
-        restrict_signal: true,
-        python_eggs: Bytes::EMPTY,
-        switch_interval: 0.0,
+        restrict_stdin: options.restricts_stdin(),
+        restrict_stdout: options.restricts_stdout(),
+        restrict_signal: options.restricts_signal(),
+        python_eggs: options.eggs.as_deref().map_or(Bytes::EMPTY, Bytes::new),
+        switch_interval: options.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
+        dont_write_bytecode: options.dont_write_bytecode == Some(true),
+        warnings: Bytes::new(&warnings),
+        optimize: options.optimize.map_or(-1, i32::from),
+        hash_seed: match options.hash_seed {
+            None => engine_abi::SEED_OF_ENVIRONMENT,
+            Some(HashSeed::Random) => engine_abi::SEED_RANDOM,
+            Some(HashSeed::Fixed(seed)) => seed.into(),
+        },
+        shut_down: options.shuts_down(),
+        case_sensitive: options.is_case_sensitive(),
         log: log_line,
     };
     // SAFETY: the engine's version was checked, and all that is handed over lives for the call.

@@ -5,6 +5,9 @@
 
 mod harness;
 
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
 use engine_abi::Outcome;
 use harness::{Answer, Request, scratch, serve_with};
 
@@ -12,8 +15,13 @@ const BROKEN: i32 = Outcome::Broken as i32;
 
 /// Serves an application that has a file `f` of the ten bytes `0123456789`, and the headers it is given.
 fn serve(method: &str, headers: &str, body: &str) -> Option<Answer> {
-    let path = scratch().join("ten-bytes");
-    std::fs::write(&path, "0123456789").unwrap();
+    // Written once: the tests run at the same time, and one must not find it empty because of another.
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    let path = PATH.get_or_init(|| {
+        let path = scratch().join("ten-bytes");
+        std::fs::write(&path, "0123456789").unwrap();
+        path
+    });
     let source = format!(
         "import gzip, io, os\n\
          def application(environ, start_response):\n    \
