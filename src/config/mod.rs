@@ -22,6 +22,7 @@ mod error;
 mod expand;
 mod finding;
 mod import;
+mod map;
 mod origin;
 mod permission;
 mod python_options;
@@ -38,8 +39,9 @@ pub use daemon_group::DaemonGroup;
 pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};
 pub use expand::Facts;
+pub use map::{Named, Pythons, map};
 pub use python_options::{HashSeed, PythonOptions};
-pub use report::report;
+pub use report::{report, with_site};
 pub use server::{ServerConfig, imports};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 mod plan;
 mod table;
 
-pub use plan::{check, configure, runs_in_main_interpreter};
+pub use plan::{alone, check, configure, python, runs_in_main_interpreter};
 
 use crate::config::Effective;
 use crate::httpd::log::{self, Main};

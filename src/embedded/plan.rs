@@ -67,7 +67,7 @@ fn is_certain(main: Server<'_>) -> bool {
 
 /// Process groups with one application whose interpreter nobody chose: it runs in the main one, where every extension
 /// module works. As soon as there are several, or a section decides, each has its own as in mod_wsgi.
-fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
+pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
     if servers(main).any(|config| config.mentions.iter().any(|mention| !mention.whole_server)) {
         return BTreeSet::new();
     }
@@ -110,6 +110,11 @@ fn ask(main: Server<'_>) -> Result<(Interpreter, PathBuf), String> {
         .and_then(|path| python::ask(&path, &identity))
         .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
         .map_err(|error| error.to_string())
+}
+
+/// The Python of embedded mode, or why there is none.
+pub fn python(main: Server<'_>) -> Result<String, String> {
+    ask(main).map(|(python, _)| python.to_string())
 }
 
 /// What to load for embedded mode.
