@@ -26,6 +26,8 @@ mod map;
 mod origin;
 mod permission;
 mod python_options;
+#[cfg(test)]
+mod reference;
 mod report;
 mod server;
 mod setters;
