@@ -19,6 +19,7 @@ use nix::sys::stat::{SFlag, fstat};
 use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
+use wsgi::Limit;
 
 /// Body bytes in one record.
 const RECORD: usize = 32 * 1024;
@@ -64,6 +65,8 @@ pub struct Relay<'r> {
     error_override: bool,
     /// The status of a response that is replaced: what else comes of it is dropped.
     replaced: Option<u16>,
+    /// What is left of the length that the head declares.
+    limit: Limit,
     /// The worker said something in this attempt, so it has the request.
     heard: bool,
     /// Response bytes that httpd did not get yet.
@@ -84,6 +87,8 @@ struct Attempt<'c> {
     parser: Parser,
     /// The worker asked for the body.
     pulled: bool,
+    /// The worker takes nothing any more.
+    deaf: bool,
     /// Body bytes for the worker, as a record, and how much of it was sent.
     outgoing: Vec<u8>,
     gone: usize,
@@ -105,6 +110,7 @@ impl<'r> Relay<'r> {
             started: false,
             error_override: effective.error_override,
             replaced: None,
+            limit: Limit::default(),
             heard: false,
             pending: Vec::new(),
             unflushed: false,
@@ -166,6 +172,7 @@ impl<'r> Relay<'r> {
                 fastcgi::cgi_head::MAX_HEAD,
             ),
             pulled: false,
+            deaf: false,
             outgoing: Vec::new(),
             gone: 0,
             records: 0,
@@ -208,6 +215,7 @@ impl<'r> Relay<'r> {
             match event {
                 Event::Stdout(_) if self.is_answered() || self.replaced.is_some() => {}
                 Event::Stdout(bytes) if self.started => {
+                    let bytes = bytes.get(..self.limit.allow(bytes.len())).unwrap_or(bytes);
                     let passed = pass(&mut self.output, &mut self.pending, bytes);
                     self.unflushed = true;
                     passed.map_err(|_| self.client_gone())?;
@@ -221,12 +229,15 @@ impl<'r> Relay<'r> {
                         self.replaced = Some(head.status);
                     }
                     Ok(Some((head, rest))) => {
-                        response::start(
-                            self.request,
-                            head.status,
-                            head.status_line,
-                            head.headers(),
-                        );
+                        if head.status < 200 {
+                            return Err(self.interim(head.status));
+                        }
+                        let (status, line) = (head.status, head.status_line);
+                        let declared = response::start(self.request, status, line, head.headers());
+                        if wsgi::has_body(status, self.request.is_head()) {
+                            self.limit = Limit::new(declared);
+                        }
+                        let rest = rest.get(..self.limit.allow(rest.len())).unwrap_or(rest);
                         self.started = true;
                         self.unflushed = true;
                         let passed = pass(&mut self.output, &mut self.pending, rest);
@@ -235,7 +246,13 @@ impl<'r> Relay<'r> {
                     Err(error) => return Err(self.bad_head(&error)),
                 },
                 Event::Stderr(line) => log::write_bytes(self.request, Level::ERROR, line),
-                Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => attempt.pulled = true,
+                Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => {
+                    attempt.pulled = true;
+                    if self.request.expects_continue() && !self.started {
+                        // Now, and not with the first read: the answer may be here already.
+                        self.request.send_continue();
+                    }
+                }
                 Event::Other { kind: Kind::Other(wire::LOG), content: [level, line @ ..] } => {
                     log::write_bytes(self.request, Level::from_number(*level), line);
                 }
@@ -270,6 +287,8 @@ impl<'r> Relay<'r> {
         self.output.copy(&self.pending);
         self.pending.clear();
         self.unflushed = true;
+        let length = length.min(self.limit.remaining().unwrap_or(length));
+        self.limit.take(length);
         let added = self.output.file(file.as_fd(), offset, length, self.sendfile);
         added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))
     }
@@ -281,7 +300,8 @@ impl<'r> Relay<'r> {
         protocol_status: ProtocolStatus,
     ) -> Ended {
         // Nothing of the body is on its way that the next request would come behind.
-        let again = attempt.connection.frames.is_empty()
+        let again = !attempt.deaf
+            && attempt.connection.frames.is_empty()
             && attempt.outgoing.is_empty()
             && (!attempt.pulled || self.body_read);
         let status = match (protocol_status, app_status) {
@@ -292,6 +312,7 @@ impl<'r> Relay<'r> {
             (ProtocolStatus::RequestComplete, _) if self.replaced.is_some() => {
                 Status::http(self.replaced.unwrap_or(500))
             }
+            (ProtocolStatus::RequestComplete, 0) if self.is_short() => self.short(),
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&self.pending], After::End);
                 if passed.is_err() {
@@ -360,7 +381,18 @@ impl<'r> Relay<'r> {
             }
         }
         let rest = attempt.outgoing.get(attempt.gone..).unwrap_or_default();
-        let count = attempt.connection.send_some(rest, &[]).map_err(Ended::Broken)?;
+        let count = match attempt.connection.send_some(rest, &[]) {
+            Ok(count) => count,
+            Err(Broken::Reset) => {
+                // It takes no more of the body. What it has answered before is still to be heard.
+                attempt.deaf = true;
+                attempt.outgoing.clear();
+                attempt.gone = 0;
+                self.body_read = true;
+                return Ok(());
+            }
+            Err(why) => return Err(Ended::Broken(why)),
+        };
         self.sent += count;
         attempt.gone += count;
         if attempt.gone >= attempt.outgoing.len() {
@@ -382,10 +414,6 @@ impl<'r> Relay<'r> {
 
     /// Reads a piece of the body, as a record to be sent; `false` if there is none yet.
     fn read_body(&mut self, attempt: &mut Attempt<'_>) -> Result<bool, Ended> {
-        if self.request.expects_continue() && !self.started {
-            // httpd itself does so only in a read that waits, and would not see the answer meanwhile.
-            self.request.send_continue();
-        }
         attempt.outgoing.resize(fastcgi::HEADER_LEN + RECORD, 0);
         let room = attempt.outgoing.get_mut(fastcgi::HEADER_LEN..).unwrap_or_default();
         match self.input.read(room, Blocking::Now) {
@@ -448,6 +476,31 @@ impl<'r> Relay<'r> {
     fn client_gone(&self) -> Ended {
         response::client_gone(self.request);
         Ended::Abandoned(Status::OK)
+    }
+
+    /// The worker sent less than it declared.
+    fn is_short(&self) -> bool {
+        self.started && self.limit.remaining().is_some_and(|left| left > 0)
+    }
+
+    fn short(&mut self) -> Status {
+        log::write(
+            self.request,
+            Level::ERROR,
+            format_args!(
+                "WRS3022: a worker of process group '{}' sent less than its Content-Length declares",
+                self.group.name()
+            ),
+        );
+        // What came of it belongs to the client.
+        let _ = self.output.pass_slices(&[&self.pending], After::More);
+        self.fail(Status::BAD_GATEWAY)
+    }
+
+    fn interim(&mut self, status: u16) -> Ended {
+        self.protocol_error(&format!(
+            "its response has the status {status}, which is an interim one"
+        ))
     }
 
     fn bad_head(&mut self, error: &HeadError) -> Ended {

@@ -147,7 +147,8 @@ impl<'r> RequestExchange<'r> {
                 response::start_replaced(self.request, headers);
                 self.replaced = Some(head.status);
             } else {
-                response::start(self.request, head.status, line, headers);
+                // The engine keeps to the length itself.
+                let _ = response::start(self.request, head.status, line, headers);
             }
         }
     }

@@ -26,6 +26,7 @@
 #include "apr_strings.h"
 #include "apr_tables.h"
 #include "apr_thread_proc.h"
+#include "apu_version.h"
 
 /* pool */
 apr_pool_t *shim_pool_create(apr_pool_t *parent);

@@ -11,8 +11,9 @@ use wsgi::{content_length, header};
 /// stream is reset. mod_http2 and httpd's chunk filter are both told by an error bucket in front of the end, which must
 /// not come before the head has left: httpd would answer with an error document instead.
 pub fn break_off(request: Request<'_>, output: &mut Brigade<'_>) -> Status {
-    request.do_not_cache();
     let flushed = output.pass_slices(&[], After::Flush);
+    // What stores responses looks at this at their end; before the head has left it would add a header to it.
+    request.do_not_cache();
     // Not before: a head that says so is followed by a body without chunks, whose end looks like any other.
     request.connection().close_after_response();
     if flushed.is_ok() {
@@ -49,7 +50,7 @@ pub fn start_replaced<'h>(
     }
 }
 
-/// Gives status and headers to httpd. The strings are copied.
+/// Gives status and headers to httpd; the length of the body that the application declares. The strings are copied.
 ///
 /// `Content-Type` and `Content-Length` go through httpd, so that filters by type and ranges work; headers of authentication
 /// survive an error document; everything else keeps its order and its duplicates.
@@ -58,7 +59,8 @@ pub fn start<'h>(
     status: u16,
     status_line: &[u8],
     headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
-) {
+) -> Option<u64> {
+    let mut declared = None;
     request.set_status(status);
     // Without a reason httpd adds the usual one.
     request.set_status_line(status_line.trim_ascii_end());
@@ -69,11 +71,15 @@ pub fn start<'h>(
         } else if header::is_content_length(name) {
             if let Ok(length) = content_length::parse(value) {
                 request.set_content_length(length);
+                declared = Some(length);
             }
         } else if header::is_www_authenticate(name) {
             kept.add_bytes(name, value);
-        } else {
+        } else if !name.eq_ignore_ascii_case(b"Transfer-Encoding") {
+            // How the body is framed is between httpd and its client: a header of the application's that says something else
+            // would make the client see another response than there is.
             out.add_bytes(name, value);
         }
     }
+    declared
 }

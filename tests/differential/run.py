@@ -204,7 +204,11 @@ class Player:
             rest = self.drain()
             if rest:
                 data += b"\n<after the response>\n" + rest
-        headers = tuple((k, self.value(k, v)) for k, v in headers if k.lower() not in ("content-length", "transfer-encoding"))
+        left_out = {"content-length", "transfer-encoding"}
+        if dict(headers).get("Expires") == dict(headers).get("Date"):
+            # httpd adds it when it learns in time that nobody may keep a response which is broken off.
+            left_out.add("expires")
+        headers = tuple((k, self.value(k, v)) for k, v in headers if k.lower() not in left_out)
         self.answers.append(Answer(tuple(interim), status, headers, self.normal(data), framing, connection))
 
     def body(self, method, status, headers):
