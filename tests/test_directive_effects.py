@@ -247,3 +247,38 @@ WSGIErrorOverride On
             assert connection.response().json["environ"]["REMOTE_ADDR"][1] == address
             connection.send(f"GET /app/response.wsgi/error HTTP/1.1\r\nHost: {host}.example\r\n\r\n".encode())
             assert (b"the application's own page" in connection.response().body) is page
+
+
+class TestHtaccess:
+    """What a directory of scripts says in its `.htaccess` holds for them, and not for others."""
+
+    @pytest.fixture
+    def scripts(self, mode):
+        config = f"""{mode.serve(processes=1)}
+WSGIApplicationGroup %{{GLOBAL}}
+ErrorDocument 404 "httpd found nothing"
+<Directory ${{SCRIPTS}}>
+    AllowOverride FileInfo
+</Directory>
+WSGIScriptAlias /own ${{SCRIPTS}}/address.wsgi
+WSGIScriptAlias /app ${{APPLICATIONS}}
+"""
+        httpd = Httpd(config)
+        httpd.script("address.wsgi", ADDRESS)
+        httpd.script(".htaccess", "WSGITrustedProxyHeaders X-Real-IP\nWSGIErrorOverride On\n")
+        with httpd:
+            yield httpd
+
+    def test_it_has_its_effect(self, scripts):
+        headers = [("X-Real-IP", "1.1.1.1")]
+        assert scripts.get("/own", headers).text == "1.1.1.1"
+        assert scripts.get("/own?fail").text == "httpd found nothing"
+        assert scripts.get("/app/environ.wsgi", headers).json["environ"]["REMOTE_ADDR"][1] == "127.0.0.1"
+        assert scripts.get("/app/response.wsgi/error").text == "the application's own page"
+
+
+ADDRESS = """
+def application(environ, start_response):
+    start_response("404 Not Found" if environ["QUERY_STRING"] else "200 OK", [("Content-Type", "text/plain")])
+    return [environ["REMOTE_ADDR"].encode()]
+"""

@@ -66,6 +66,7 @@ pub fn options(text: &[u8]) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_service_is_a_unix_socket() {
@@ -97,5 +98,14 @@ mod tests {
         let slow = |text: &str| slow(&Setting::argument("WSGISlowRequests", text.as_bytes()));
         assert!(slow("0").is_ok() && slow("1.5").is_ok());
         assert!(slow("-1").is_err() && slow("x").is_err() && slow("inf").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(text: Vec<u8>) {
+            let _ = service(&text);
+            let _ = options(&text);
+            let _ = slow(&Setting::argument("WSGISlowRequests", &text));
+        }
     }
 }

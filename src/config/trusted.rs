@@ -59,6 +59,7 @@ fn each<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn headers_are_found_in_any_case_and_kept_in_their_order() {
@@ -88,5 +89,13 @@ mod tests {
              subnet such as 10.0.0.0/8 or fd00::/8, not a name"
         );
         assert!(proxies(b"").unwrap_err().to_string().starts_with("WRS1001: "));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(text: Vec<u8>) {
+            let _ = headers(&text);
+            let _ = proxies(&text);
+        }
     }
 }
