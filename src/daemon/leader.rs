@@ -1,5 +1,6 @@
 //! Starting the leader of a process group, in the httpd parent.
 
+use crate::config::PythonOptions;
 use crate::daemon::group::Group;
 use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
@@ -36,6 +37,8 @@ pub struct Recipe {
     pub python: Interpreter,
     /// Its engine.
     pub engine: PathBuf,
+    /// How it is started.
+    pub options: PythonOptions,
     /// Who it runs as.
     pub identity: Identity,
     /// The user of httpd's children.
@@ -94,6 +97,11 @@ impl Recipe {
             shutdown_timeout: unless_zero(config.shutdown_timeout),
             socket_timeout: milliseconds(group.socket_timeout),
             log_level: self.log_level,
+            restrict_stdin: self.options.restricts_stdin(),
+            restrict_stdout: self.options.restricts_stdout(),
+            restrict_signal: self.options.restricts_signal(),
+            shut_down: self.options.shuts_down(),
+            case_sensitive: self.options.is_case_sensitive(),
             server_version: VERSION,
             python_eggs: config.python_eggs.clone(),
             switch_interval: config.switch_interval.map_or(0, |seconds| (seconds * 1e6) as u64),
@@ -111,10 +119,18 @@ impl Recipe {
         ];
         keep.extend(&listeners);
         let user = User::from_uid(Uid::from_raw(launch.uid)).ok().flatten();
+        let options = self.options.arguments();
+        let mut arguments: Vec<&[u8]> = options.iter().map(Vec::as_slice).collect();
+        let engine = self.engine.as_os_str().as_bytes();
+        arguments.extend([b"-c", BOOTSTRAP, engine, data_fd.as_bytes()]);
+        let settings = self.options.environment(|name| std::env::var_os(name).is_some());
+        let mut variables = environment(group, user.as_ref());
+        let settings = settings.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        variables.extend(settings);
         let child = Spawn {
             program: self.python.executable.as_os_str().as_bytes(),
-            arguments: &[b"-c", BOOTSTRAP, self.engine.as_os_str().as_bytes(), data_fd.as_bytes()],
-            environment: &environment(group, user.as_ref()),
+            arguments: &arguments,
+            environment: &variables,
             identity: &self.identity,
             directory: self.directory(group, user.as_ref()),
             umask: config.umask,

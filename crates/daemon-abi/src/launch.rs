@@ -56,6 +56,16 @@ pub struct Launch {
     pub socket_timeout: u64,
     /// Lines less important than this httpd level (`APLOG_...`) are not written.
     pub log_level: u32,
+    /// `WSGIRestrictStdin`.
+    pub restrict_stdin: bool,
+    /// `WSGIRestrictStdout`.
+    pub restrict_stdout: bool,
+    /// `WSGIRestrictSignal`.
+    pub restrict_signal: bool,
+    /// `WSGIDestroyInterpreter`: what Python runs at its end is run.
+    pub shut_down: bool,
+    /// `WSGICaseSensitivity`.
+    pub case_sensitive: bool,
     /// `apache.version`.
     pub server_version: [u32; 3],
     /// `python-eggs=`.
@@ -98,7 +108,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// One row per field that is a number, so that writing and reading cannot drift apart.
+/// One row per field that is a number or a switch, so that writing and reading cannot drift apart.
 macro_rules! numbers {
     ($($name:literal => $field:ident),* $(,)?) => {
         impl Launch {
@@ -129,6 +139,11 @@ numbers! {
     "shutdown-timeout" => shutdown_timeout,
     "socket-timeout" => socket_timeout,
     "log-level" => log_level,
+    "restrict-stdin" => restrict_stdin,
+    "restrict-stdout" => restrict_stdout,
+    "restrict-signal" => restrict_signal,
+    "shut-down" => shut_down,
+    "case-sensitive" => case_sensitive,
     "switch-interval" => switch_interval,
 }
 
@@ -245,6 +260,11 @@ mod tests {
             shutdown_timeout: 5_000,
             socket_timeout: 60_000,
             log_level: 6,
+            restrict_stdin: true,
+            restrict_stdout: false,
+            restrict_signal: true,
+            shut_down: false,
+            case_sensitive: true,
             server_version: [2, 4, 62],
             python_eggs: Some(b"/eggs".to_vec()),
             switch_interval: 5000,

@@ -12,7 +12,7 @@ use crate::title;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, StartUp};
+use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, Settings, StartUp};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
@@ -129,12 +129,16 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         processes: u32::try_from(launch.processes()).unwrap_or(u32::MAX),
         server_version: launch.server_version,
         run_once: launch.threads == 1 && launch.maximum_requests == 1,
-        restrict_stdin: false,
-        restrict_stdout: false,
-        restrict_signal: true,
+        restrict_stdin: launch.restrict_stdin,
+        restrict_stdout: launch.restrict_stdout,
+        restrict_signal: launch.restrict_signal,
         python_eggs: launch.python_eggs.clone(),
         switch_interval: (launch.switch_interval > 0)
             .then_some(launch.switch_interval as f64 / 1e6),
+        // Python runs already: it was told on its command line.
+        settings: Settings::default(),
+        shut_down: launch.shut_down,
+        case_sensitive: launch.case_sensitive,
         server: ServerWords {
             description: launch.server_description.clone(),
             mpm_name: launch.server_mpm.clone(),
