@@ -18,7 +18,7 @@ def differs(row, places, aspects, scenarios):
 REFUSED = {"WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript", "WSGIDispatchScript", "WSGIHandlerScript"}
 
 LISTED = [
-    differs("known-length", "embedded", "headers",
+    differs("known-length", "embedded daemon", "headers",
             "environ-head-with-a-filter"),
     differs("error-override", "embedded", "status headers body",
             "hooks-error-override"),
