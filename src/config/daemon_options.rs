@@ -5,6 +5,7 @@
 
 use super::account;
 use super::daemon_group::{DIRECTIVE, DaemonGroup};
+use super::environment;
 use super::error::Error;
 use super::setting::{Setting, unknown};
 use super::words::Assignment;
@@ -74,11 +75,11 @@ static OPTIONS: &[Row] = &[
         group.python_path = Some(value.text());
         Ok(())
     }),
-    later("python-eggs", |group, value| {
+    now("python-eggs", |group, value| {
         group.python_eggs = Some(value.text());
         Ok(())
     }),
-    later("switch-interval", |group, value| {
+    now("switch-interval", |group, value| {
         group.switch_interval = Some(value.positive_float()?);
         Ok(())
     }),
@@ -107,19 +108,19 @@ static OPTIONS: &[Row] = &[
         group.maximum_requests = value.integer(0..=INT)?;
         Ok(())
     }),
-    later("cpu-time-limit", |group, value| {
+    now("cpu-time-limit", |group, value| {
         group.cpu_time_limit = value.seconds()?;
         Ok(())
     }),
-    later("cpu-priority", |group, value| {
+    now("cpu-priority", |group, value| {
         group.cpu_priority = value.integer(-INT..=INT)?;
         Ok(())
     }),
-    later("memory-limit", |group, value| {
+    now("memory-limit", |group, value| {
         group.memory_limit = value.bytes()?;
         Ok(())
     }),
-    later("virtual-memory-limit", |group, value| {
+    now("virtual-memory-limit", |group, value| {
         group.virtual_memory_limit = value.bytes()?;
         Ok(())
     }),
@@ -175,11 +176,11 @@ static OPTIONS: &[Row] = &[
         group.response_socket_timeout = value.seconds()?;
         Ok(())
     }),
-    later("send-buffer-size", |group, value| {
+    now("send-buffer-size", |group, value| {
         group.send_buffer_size = value.buffer(512)?;
         Ok(())
     }),
-    later("receive-buffer-size", |group, value| {
+    now("receive-buffer-size", |group, value| {
         group.receive_buffer_size = value.buffer(512)?;
         Ok(())
     }),
@@ -199,16 +200,29 @@ static OPTIONS: &[Row] = &[
         group.socket_user = Some(account::user(value)?);
         Ok(())
     }),
-    later("script-user", |group, value| {
+    now("script-user", |group, value| {
         group.script_user = Some(account::user(value)?);
         Ok(())
     }),
-    later("script-group", |group, value| {
+    now("script-group", |group, value| {
         group.script_group = Some(account::group(value)?);
         Ok(())
     }),
     later("server-metrics", |group, value| {
         group.server_metrics = value.flag()?;
+        Ok(())
+    }),
+    // From here on our own, which mod_wsgi does not have.
+    now("env", |group, value| {
+        group.environment.push(environment::assignment(value)?);
+        Ok(())
+    }),
+    now("env-file", |group, value| {
+        group.environment_files.push(value.absolute_path()?);
+        Ok(())
+    }),
+    now("queue-limit", |group, value| {
+        group.queue_limit = value.integer(0..=INT)?;
         Ok(())
     }),
 ];
@@ -237,20 +251,29 @@ fn or(size: u32, default: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::time::Duration;
-
     use super::*;
     use crate::config::origin::Origin;
+    use std::collections::BTreeSet;
 
     fn with(text: &str) -> Result<DaemonGroup, Error> {
         DaemonGroup::parse(format!("g {text}").as_bytes(), Origin::default(), true)
     }
 
     #[test]
-    fn all_44_options_of_mod_wsgi_are_known_once() {
-        assert_eq!(OPTIONS.len(), 44);
-        assert_eq!(names().collect::<BTreeSet<_>>().len(), 44);
+    fn all_44_options_of_mod_wsgi_and_ours_are_known_once() {
+        const OURS: [&str; 3] = ["env", "env-file", "queue-limit"];
+        let known: BTreeSet<_> = names().collect();
+        assert_eq!(known.len(), OPTIONS.len());
+        assert_eq!(names().filter(|name| !OURS.contains(name)).count(), 44);
+        assert!(OURS.iter().all(|name| known.contains(name)));
+    }
+
+    #[test]
+    fn variables_and_their_files_add_up() {
+        let group = with("env=A=1 env='B=two words' env-file=/a env-file=/b").unwrap();
+        let pair = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
+        assert_eq!(group.environment, [pair(b"A", b"1"), pair(b"B", b"two words")]);
+        assert_eq!(group.environment_files, [b"/a", b"/b"]);
     }
 
     #[test]
@@ -264,9 +287,12 @@ mod tests {
 
     #[test]
     fn an_option_without_effect_is_noted_once() {
-        let group = with("cpu-time-limit=3 threads=2 cpu-time-limit=4 server-metrics=On").unwrap();
-        assert_eq!(group.ineffective, ["cpu-time-limit", "server-metrics"]);
-        assert_eq!(group.cpu_time_limit, Duration::from_secs(4));
+        let group = with(
+            "response-buffer-size=65536 threads=2 response-buffer-size=65537 server-metrics=On",
+        )
+        .unwrap();
+        assert_eq!(group.ineffective, ["response-buffer-size", "server-metrics"]);
+        assert_eq!(group.response_buffer_size, 65537);
         assert!(group.server_metrics);
     }
 
@@ -291,6 +317,10 @@ mod tests {
             ("chroot=/srv", "chroot=srv"),
             ("umask=077", "umask=099"),
             ("server-metrics=off", "server-metrics=no"),
+            ("queue-limit=0", "queue-limit=-1"),
+            ("env=A=", "env=A"),
+            ("env=_a1=b=c", "env=1=b"),
+            ("env-file=/srv/env", "env-file=srv/env"),
         ] {
             assert!(with(least).is_ok(), "{least}");
             let error = with(below).unwrap_err().to_string();

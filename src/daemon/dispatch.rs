@@ -11,10 +11,14 @@ use daemon_abi::scoreboard::{Death, Refused, Slot};
 use daemon_abi::wire;
 use fastcgi::{Role, request};
 use nix::errno::Errno;
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 /// The id of every request: a connection carries one at a time.
 pub const REQUEST_ID: u16 = 1;
+
+/// Seconds after which a client may try again that was turned away.
+const RETRY_AFTER: &CStr = c"1";
 
 /// How long to wait for the leader to find out what a worker died of.
 const AUTOPSY: Duration = Duration::from_millis(500);
@@ -127,6 +131,19 @@ fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {
                     group.config.connect_timeout.as_secs()
                 ),
             );
+            Status::SERVICE_UNAVAILABLE
+        }
+        Refused::QueueFull => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3022: {} requests wait for process group '{name}' already (queue-limit), so this one is \
+                     turned away: the group has more to do than it can",
+                    group.config.queue_limit
+                ),
+            );
+            request.err_headers_out().set(c"Retry-After", RETRY_AFTER);
             Status::SERVICE_UNAVAILABLE
         }
         Refused::Failed => {

@@ -48,6 +48,8 @@ pub struct Recipe {
     pub log_level: u32,
     /// The scoreboard's memory.
     pub scoreboard: OwnedFd,
+    /// Variables of its environment: of its files first, so that those of the directive win.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// The end of this pipe says that no httpd process is left that uses the group.
     pub lifeline: OwnedFd,
 }
@@ -93,6 +95,15 @@ impl Recipe {
             graceful_timeout: unless_zero(config.graceful_timeout),
             shutdown_timeout: unless_zero(config.shutdown_timeout),
             socket_timeout: milliseconds(group.socket_timeout),
+            cpu_time_limit: config.cpu_time_limit.as_secs(),
+            cpu_priority: config.cpu_priority,
+            memory_limit: config.memory_limit,
+            virtual_memory_limit: config.virtual_memory_limit,
+            // Python counts in microseconds, and 0 stands for its own.
+            switch_interval: config.switch_interval.map_or(0, |time| (time * 1e6).max(1.0) as u64),
+            send_buffer: config.send_buffer_size,
+            receive_buffer: config.receive_buffer_size,
+            python_eggs: config.python_eggs.clone(),
             log_level: self.log_level,
             server_version: VERSION,
             server_description: server::description().to_vec(),
@@ -112,10 +123,11 @@ impl Recipe {
         let child = Spawn {
             program: self.python.executable.as_os_str().as_bytes(),
             arguments: &[b"-c", BOOTSTRAP, self.engine.as_os_str().as_bytes(), data_fd.as_bytes()],
-            environment: &environment(group, user.as_ref()),
+            environment: &self.environment(group, user.as_ref()),
             identity: &self.identity,
             directory: self.directory(group, user.as_ref()),
             umask: config.umask,
+            nice: Some(config.cpu_priority).filter(|&nice| nice != 0),
             keep: &keep,
             output: Output::Log(self.log_fd()),
         }
@@ -139,29 +151,34 @@ impl Recipe {
             _ => Directory::Same,
         }
     }
+
+    /// The variables that differ from httpd's own environment.
+    fn environment<'a>(
+        &'a self,
+        group: &'a Group,
+        user: Option<&'a User>,
+    ) -> Vec<(&'a [u8], &'a [u8])> {
+        let mut variables: Vec<(&[u8], &[u8])> = Vec::new();
+        if let Some(user) = user {
+            for name in ["USER", "USERNAME", "LOGNAME"] {
+                if std::env::var_os(name).is_some() {
+                    variables.push((name.as_bytes(), user.name.as_bytes()));
+                }
+            }
+            variables.push((b"HOME", user.dir.as_os_str().as_bytes()));
+        }
+        if let Some(lang) = &group.config.lang {
+            variables.push((b"LANG", lang));
+        }
+        if let Some(locale) = &group.config.locale {
+            variables.push((b"LC_ALL", locale));
+        }
+        variables.extend(self.environment.iter().map(|(name, value)| (&name[..], &value[..])));
+        variables
+    }
 }
 
 /// What `ps` shows when `display-name` is not given.
 fn default_title(name: &[u8]) -> Vec<u8> {
     [b"(wsgi:", name, b")"].concat()
-}
-
-/// The variables that differ from httpd's own environment.
-fn environment<'a>(group: &'a Group, user: Option<&'a User>) -> Vec<(&'a [u8], &'a [u8])> {
-    let mut variables: Vec<(&[u8], &[u8])> = Vec::new();
-    if let Some(user) = user {
-        for name in ["USER", "USERNAME", "LOGNAME"] {
-            if std::env::var_os(name).is_some() {
-                variables.push((name.as_bytes(), user.name.as_bytes()));
-            }
-        }
-        variables.push((b"HOME", user.dir.as_os_str().as_bytes()));
-    }
-    if let Some(lang) = &group.config.lang {
-        variables.push((b"LANG", lang));
-    }
-    if let Some(locale) = &group.config.locale {
-        variables.push((b"LC_ALL", locale));
-    }
-    variables
 }

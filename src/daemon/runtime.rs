@@ -89,6 +89,7 @@ struct Plan<'s> {
     identity: Identity,
     python: Interpreter,
     engine: PathBuf,
+    environment: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Every group that is defined, with the server that defines it.
@@ -117,7 +118,12 @@ fn plan<'s>(
             Engines::beside_the_module().engine_for(&python).map(|engine| (python, engine))
         })
         .map_err(|error| error.to_string())?;
-    Ok(Plan { server, config, identity, python, engine })
+    let mut environment = Vec::new();
+    for path in &config.environment_files {
+        environment.extend(config::environment::read(path)?);
+    }
+    environment.extend(config.environment.iter().cloned());
+    Ok(Plan { server, config, identity, python, engine, environment })
 }
 
 fn complain(server: Server<'_>, config: &DaemonGroup, why: &str) {
@@ -215,14 +221,14 @@ fn manage(
                     String::from_utf8_lossy(&path)
                 )));
             }
-            WorkerSocket::listen(&path, config.listen_backlog, by_root.then_some(owner)).map_err(
-                |error| {
+            let sizes = (config.send_buffer_size, config.receive_buffer_size);
+            WorkerSocket::listen(&path, config.listen_backlog, sizes, by_root.then_some(owner))
+                .map_err(|error| {
                     io::Error::other(format!(
                         "its socket '{}' cannot be made: {error} (see WSGISocketPrefix)",
                         String::from_utf8_lossy(&path)
                     ))
-                },
-            )
+                })
         })
         .collect::<io::Result<Vec<_>>>()?;
     // Children that end overlap with those that replace them.
@@ -246,6 +252,7 @@ fn manage(
         preloads: preloads(main, &config.name),
         log,
         log_level: log_level(plan.server),
+        environment: plan.environment.clone(),
         scoreboard: memory,
         lifeline,
     };

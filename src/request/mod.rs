@@ -5,5 +5,6 @@
 
 pub mod environ;
 pub mod handler;
+pub mod ownership;
 pub mod response;
 pub mod translate;

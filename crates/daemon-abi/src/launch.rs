@@ -54,6 +54,22 @@ pub struct Launch {
     pub shutdown_timeout: u64,
     /// Milliseconds to wait for the other end of a connection.
     pub socket_timeout: u64,
+    /// Seconds of CPU time a worker may use; 0: any.
+    pub cpu_time_limit: u64,
+    /// The nice value that the leader was to get; 0: its parent's.
+    pub cpu_priority: i32,
+    /// `RLIMIT_DATA` of a worker; 0: as it is.
+    pub memory_limit: u64,
+    /// `RLIMIT_AS` of a worker; 0: as it is.
+    pub virtual_memory_limit: u64,
+    /// Microseconds for `sys.setswitchinterval`; 0: Python's own.
+    pub switch_interval: u64,
+    /// `SO_SNDBUF` of a worker's connections; 0: the system's.
+    pub send_buffer: u32,
+    /// `SO_RCVBUF` of a worker's connections; 0: the system's.
+    pub receive_buffer: u32,
+    /// `python-eggs=`.
+    pub python_eggs: Option<Vec<u8>>,
     /// Lines less important than this httpd level (`APLOG_...`) are not written.
     pub log_level: u32,
     /// `apache.version`.
@@ -125,6 +141,13 @@ numbers! {
     "shutdown-timeout" => shutdown_timeout,
     "socket-timeout" => socket_timeout,
     "log-level" => log_level,
+    "cpu-time-limit" => cpu_time_limit,
+    "cpu-priority" => cpu_priority,
+    "memory-limit" => memory_limit,
+    "virtual-memory-limit" => virtual_memory_limit,
+    "switch-interval" => switch_interval,
+    "send-buffer" => send_buffer,
+    "receive-buffer" => receive_buffer,
 }
 
 impl Launch {
@@ -140,6 +163,9 @@ impl Launch {
         }
         if let Some(home) = &self.home {
             pairs::push(&mut out, b"home", home);
+        }
+        if let Some(directory) = &self.python_eggs {
+            pairs::push(&mut out, b"python-eggs", directory);
         }
         pairs::push(&mut out, b"python-path", &self.python_path);
         pairs::push(&mut out, b"server-description", &self.server_description);
@@ -172,6 +198,7 @@ impl Launch {
                     launch.listeners.push(number(value).ok_or(Error::Number("listener"))?);
                 }
                 b"home" => launch.home = Some(value.to_vec()),
+                b"python-eggs" => launch.python_eggs = Some(value.to_vec()),
                 b"python-path" => launch.python_path = value.to_vec(),
                 b"server-description" => launch.server_description = value.to_vec(),
                 b"server-mpm" => launch.server_mpm = value.to_vec(),
@@ -236,6 +263,14 @@ mod tests {
             shutdown_timeout: 5_000,
             socket_timeout: 60_000,
             log_level: 6,
+            cpu_time_limit: 30,
+            cpu_priority: -5,
+            memory_limit: 1 << 33,
+            virtual_memory_limit: 1 << 34,
+            switch_interval: 5000,
+            send_buffer: 4096,
+            receive_buffer: 8192,
+            python_eggs: Some(b"/eggs".to_vec()),
             server_version: [2, 4, 62],
             server_description: b"Apache/2.4.62 (Test)".to_vec(),
             server_mpm: b"event".to_vec(),

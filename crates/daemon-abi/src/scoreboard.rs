@@ -96,6 +96,8 @@ pub enum Refused {
     NoWorker,
     /// The group cannot be started; waiting is no use.
     Failed,
+    /// As many requests wait already as may.
+    QueueFull,
 }
 
 /// Until when to wait, by what there is to wait for.
@@ -105,6 +107,8 @@ pub struct Patience {
     pub ready: Duration,
     /// For a free slot, when workers are ready and full.
     pub free: Instant,
+    /// How many requests may wait at once; 0: any number.
+    pub queue: u32,
 }
 
 /// A worker's last death, for the log line of the request that died with it.
@@ -395,18 +399,23 @@ impl Scoreboard {
     /// Takes a slot of the least busy worker that is ready, waiting for one as long as `patience` lasts.
     pub fn acquire(&self, child: Child, patience: Patience) -> Result<Slot<'_>, Refused> {
         let mut none_since = None;
+        // Counted once, however often it looks again: nobody who waits is sent away for those who come later.
+        let mut place: Option<Waiting<'_>> = None;
         loop {
             let turn = self.header().turn.load(SeqCst);
             if let Some(slot) = self.try_acquire(child) {
                 return Ok(slot);
             }
-            let waiting = Waiting::begin(self, child);
+            let place = place.get_or_insert_with(|| Waiting::begin(self, child));
             // Look once more: a slot given back before this one was counted as waiting woke nobody.
             if let Some(slot) = self.try_acquire(child) {
                 return Ok(slot);
             }
             if self.header().failed.load(SeqCst) != 0 {
                 return Err(Refused::Failed);
+            }
+            if patience.queue != 0 && place.number > patience.queue {
+                return Err(Refused::QueueFull);
             }
             let ready = (0..self.workers).any(|worker| self.state(worker) == State::Ready);
             let (deadline, refused) = if ready {
@@ -421,7 +430,6 @@ impl Scoreboard {
                 return Err(refused);
             }
             futex_wait(&self.header().turn, turn, left);
-            drop(waiting);
         }
     }
 
@@ -479,6 +487,8 @@ pub struct Child(usize);
 struct Waiting<'b> {
     board: &'b Scoreboard,
     child: Child,
+    /// How many wait with this one, when it began to.
+    number: u32,
 }
 
 impl<'b> Waiting<'b> {
@@ -486,8 +496,8 @@ impl<'b> Waiting<'b> {
         if let Some(waiting) = board.waiting_of(child) {
             waiting.fetch_add(1, SeqCst);
         }
-        board.header().waiting.fetch_add(1, SeqCst);
-        Self { board, child }
+        let number = board.header().waiting.fetch_add(1, SeqCst).saturating_add(1);
+        Self { board, child, number }
     }
 }
 

@@ -5,6 +5,7 @@
 //! *control* ends when the parent retires the group, *lifeline* when no httpd process is left that could
 //! send requests. So a graceful restart loses nothing, and no process is ever left behind.
 
+use crate::limits;
 use crate::log::{self, line};
 use crate::offspring::Offspring;
 use crate::process::{self, Inheritance};
@@ -95,6 +96,7 @@ impl Leader {
         log::set_level(launch.log_level);
         privileges::verify(launch.uid)?;
         title::set(&launch.title);
+        limits::check_priority(&launch);
         // Workers hold a connection for each thread of every httpd child; the limit they inherit is often small.
         if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);

@@ -9,6 +9,7 @@ pub mod leader;
 mod connection;
 mod connections;
 mod exchange;
+mod limits;
 mod log;
 mod messenger;
 mod offspring;

@@ -4,6 +4,7 @@
 //! on it only waits: for a signal, for the death of the leader, or for a thread that found a reason to end.
 
 use crate::connections::Connections;
+use crate::limits;
 use crate::log::{self, line};
 use crate::messenger::Messenger;
 use crate::signals::{self, Signals};
@@ -132,8 +133,9 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         restrict_stdin: false,
         restrict_stdout: false,
         restrict_signal: true,
-        python_eggs: None,
-        switch_interval: None,
+        python_eggs: launch.python_eggs.clone(),
+        switch_interval: (launch.switch_interval > 0)
+            .then(|| Duration::from_micros(launch.switch_interval).as_secs_f64()),
         server: ServerWords {
             description: launch.server_description.clone(),
             mpm_name: launch.server_mpm.clone(),
@@ -173,11 +175,13 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
         Signal::SIGUSR1,
         Signal::SIGHUP,
         Signal::SIGUSR2,
+        Signal::SIGXCPU,
     ])?;
     // The application's own children are not ours to hear of.
     Signals::leave(Signal::SIGCHLD)?;
     signals::hold(false);
     title::set(&launch.title);
+    limits::set(&launch);
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();
     for preload in &launch.preloads {
@@ -191,7 +195,7 @@ fn run(inheritance: Inheritance) -> io::Result<()> {
     }
     let worker = Arc::new(Worker {
         engine,
-        connections: Connections::new(listener)?,
+        connections: Connections::new(listener, [launch.send_buffer, launch.receive_buffer])?,
         group: String::from_utf8_lossy(&launch.group).into_owned(),
         threads: launch.threads,
         socket_timeout: Duration::from_millis(launch.socket_timeout),
@@ -226,6 +230,7 @@ impl Why {
     fn reason(&self) -> &'static str {
         match self {
             Self::Signal(Signal::SIGUSR1) => "graceful_signal",
+            Self::Signal(Signal::SIGXCPU) => "cpu_time_limit",
             Self::Signal(_) | Self::Leader => "shutdown_signal",
             Self::Wish(Reason::ScriptChanged) => "script_reload",
             Self::Wish(Reason::MaximumRequests) => "maximum_requests",
@@ -292,6 +297,7 @@ fn end(worker: &Arc<Worker>, launch: &Launch, report: &OwnedFd, why: &Why) {
     // An administrator's SIGUSR1 means: finish what you have, and be replaced.
     let (text, patience, replace) = match why {
         Why::Signal(Signal::SIGUSR1) => ("SIGUSR1", graceful, true),
+        Why::Signal(Signal::SIGXCPU) => ("cpu-time-limit is reached", graceful, true),
         Why::Signal(signal) => (signal.as_str(), shutdown, false),
         Why::Leader => ("its leader is gone", graceful, false),
         Why::Wish(Reason::ScriptChanged) => ("the script changed", graceful, true),

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 fn patience(milliseconds: u64) -> Patience {
     let time = Duration::from_millis(milliseconds);
-    Patience { ready: time, free: Instant::now() + time }
+    Patience { ready: time, free: Instant::now() + time, queue: 0 }
 }
 
 fn ready_board(workers: usize, capacity: u32) -> Scoreboard {
@@ -48,6 +48,27 @@ fn no_more_requests_than_threads_are_in_flight_from_all_children_together() {
     });
     assert!(most.load(SeqCst) <= 6);
     assert_eq!((board.in_flight(0), board.in_flight(1), board.waiting()), (0, 0, 0));
+}
+
+#[test]
+fn a_queue_takes_no_more_than_its_limit_and_sends_nobody_away_who_waits() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let slot = board.acquire(child, patience(0)).unwrap();
+    let limited = || Patience { queue: 1, ..patience(10_000) };
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| board.acquire(child, limited()).map(drop));
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(board.acquire(child, limited()).unwrap_err(), Refused::QueueFull);
+        // The first one looks again, in vain, and still waits.
+        board.wake_all();
+        assert_eq!(board.acquire(child, limited()).unwrap_err(), Refused::QueueFull);
+        drop(slot);
+        assert_eq!(first.join().unwrap(), Ok(()));
+    });
+    assert_eq!(board.waiting(), 0);
 }
 
 #[test]
@@ -191,8 +212,11 @@ fn the_patience_for_a_worker_begins_when_there_is_none() {
     let board = ready_board(1, 1);
     let child = board.join(1).unwrap();
     let _slot = board.acquire(child, patience(0)).unwrap();
-    let short =
-        Patience { ready: Duration::from_secs(10), free: Instant::now() + Duration::from_secs(20) };
+    let short = Patience {
+        ready: Duration::from_secs(10),
+        free: Instant::now() + Duration::from_secs(20),
+        queue: 0,
+    };
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| board.acquire(child, short).is_ok());
         while board.waiting() == 0 {
