@@ -126,6 +126,8 @@ pub struct DaemonGroup {
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// `env-file`, repeatable: files with such variables, read when the group is started.
     pub environment_files: Vec<Vec<u8>>,
+    /// `memory-restart`: bytes of memory above which a process is replaced; 0 for never.
+    pub memory_restart: u64,
     /// `queue-limit`: how many requests may wait for a worker; 0 for any number.
     pub queue_limit: u32,
 
@@ -191,6 +193,7 @@ impl DaemonGroup {
             server_metrics: false,
             environment: Vec::new(),
             environment_files: Vec::new(),
+            memory_restart: 0,
             queue_limit: 0,
             ineffective: Vec::new(),
         }

@@ -124,23 +124,23 @@ static OPTIONS: &[Row] = &[
         group.virtual_memory_limit = value.bytes()?;
         Ok(())
     }),
-    later("startup-timeout", |group, value| {
+    now("startup-timeout", |group, value| {
         group.startup_timeout = value.seconds()?;
         Ok(())
     }),
-    later("deadlock-timeout", |group, value| {
+    now("deadlock-timeout", |group, value| {
         group.deadlock_timeout = value.seconds()?;
         Ok(())
     }),
-    later("inactivity-timeout", |group, value| {
+    now("inactivity-timeout", |group, value| {
         group.inactivity_timeout = value.seconds()?;
         Ok(())
     }),
-    later("request-timeout", |group, value| {
+    now("request-timeout", |group, value| {
         group.request_timeout = value.seconds()?;
         Ok(())
     }),
-    later("interrupt-timeout", |group, value| {
+    now("interrupt-timeout", |group, value| {
         group.interrupt_timeout = value.seconds()?;
         Ok(())
     }),
@@ -148,11 +148,11 @@ static OPTIONS: &[Row] = &[
         group.graceful_timeout = value.seconds()?;
         Ok(())
     }),
-    later("eviction-timeout", |group, value| {
+    now("eviction-timeout", |group, value| {
         group.eviction_timeout = value.seconds()?;
         Ok(())
     }),
-    later("restart-interval", |group, value| {
+    now("restart-interval", |group, value| {
         group.restart_interval = value.seconds()?;
         Ok(())
     }),
@@ -221,6 +221,10 @@ static OPTIONS: &[Row] = &[
         group.environment_files.push(value.absolute_path()?);
         Ok(())
     }),
+    now("memory-restart", |group, value| {
+        group.memory_restart = value.size()?;
+        Ok(())
+    }),
     now("queue-limit", |group, value| {
         group.queue_limit = value.integer(0..=INT)?;
         Ok(())
@@ -261,7 +265,7 @@ mod tests {
 
     #[test]
     fn all_44_options_of_mod_wsgi_and_ours_are_known_once() {
-        const OURS: [&str; 3] = ["env", "env-file", "queue-limit"];
+        const OURS: [&str; 4] = ["env", "env-file", "memory-restart", "queue-limit"];
         let known: BTreeSet<_> = names().collect();
         assert_eq!(known.len(), OPTIONS.len());
         assert_eq!(names().filter(|name| !OURS.contains(name)).count(), 44);
@@ -317,6 +321,7 @@ mod tests {
             ("chroot=/srv", "chroot=srv"),
             ("umask=077", "umask=099"),
             ("server-metrics=off", "server-metrics=no"),
+            ("memory-restart=500M", "memory-restart=500X"),
             ("queue-limit=0", "queue-limit=-1"),
             ("env=A=", "env=A"),
             ("env=_a1=b=c", "env=1=b"),

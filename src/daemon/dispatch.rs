@@ -7,6 +7,7 @@ use crate::daemon::group::Group;
 use crate::daemon::relay::{Ended, Relay};
 use crate::httpd::{Level, Request, Status, log};
 use crate::request::environ::Environ;
+use daemon_abi::ending;
 use daemon_abi::scoreboard::{Death, Refused, Slot};
 use daemon_abi::wire;
 use fastcgi::{Role, request};
@@ -184,8 +185,9 @@ fn broken(
             Status::GATEWAY_TIMEOUT
         }
         Broken::Closed | Broken::Reset => {
-            let cause = match death_of(group, slot.worker, pid) {
-                Some(death) => format!("{death} while it answered this request"),
+            let death = death_of(group, slot.worker, pid);
+            let cause = match ending::cause(death, group.board.ending(slot.worker, pid)) {
+                Some(cause) => format!("{cause} while it answered this request"),
                 None => "closed the connection in the middle of this request".to_owned(),
             };
             log::write(

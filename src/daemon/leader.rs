@@ -3,7 +3,7 @@
 use crate::daemon::group::Group;
 use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
-use daemon_abi::launch::{Launch, Preload};
+use daemon_abi::launch::{FOREVER, Launch, Preload};
 use daemon_abi::privileges::Identity;
 use daemon_abi::spawn::{Directory, Output, Spawn, memory_file};
 use nix::fcntl::OFlag;
@@ -25,9 +25,6 @@ engine = module_from_spec(spec)
 spec.loader.exec_module(engine)
 os._exit(engine.main(int(sys.argv[2])))
 ";
-
-/// What a timeout of zero stands for where it means none.
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// All that is needed to start a group's leader, any number of times.
 #[derive(Debug)]
@@ -72,7 +69,7 @@ impl Recipe {
             group.with_listeners(|all| all.iter().map(AsRawFd::as_raw_fd).collect());
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let unless_zero =
-            |time: Duration| milliseconds(if time.is_zero() { FOREVER } else { time });
+            |time: Duration| if time.is_zero() { FOREVER } else { milliseconds(time) };
         let launch = Launch {
             group: config.name.clone(),
             title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),
@@ -95,6 +92,14 @@ impl Recipe {
             graceful_timeout: unless_zero(config.graceful_timeout),
             shutdown_timeout: unless_zero(config.shutdown_timeout),
             socket_timeout: milliseconds(group.socket_timeout),
+            startup_timeout: milliseconds(config.startup_timeout),
+            deadlock_timeout: milliseconds(config.deadlock_timeout),
+            inactivity_timeout: milliseconds(config.inactivity_timeout),
+            request_timeout: milliseconds(config.request_timeout),
+            interrupt_timeout: milliseconds(config.interrupt_timeout),
+            eviction_timeout: milliseconds(config.eviction_timeout),
+            restart_interval: milliseconds(config.restart_interval),
+            memory_restart: config.memory_restart,
             cpu_time_limit: config.cpu_time_limit.as_secs(),
             cpu_priority: config.cpu_priority,
             memory_limit: config.memory_limit,

@@ -1,5 +1,6 @@
 """Uses up what a process group may have, as the query says, and tells what it has."""
 
+import ctypes
 import json
 import os
 import resource
@@ -31,12 +32,26 @@ def allocate(megabytes):
         return False
 
 
+KEPT = []
+
+
+def pause(seconds):
+    """Wait so that an exception raised from outside is met."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
 def application(environ, start_response):
     query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
     deadline = time.monotonic() + float(query.get("spin", 0))
     while time.monotonic() < deadline:
         pass
     time.sleep(float(query.get("sleep", 0)))
+    pause(float(query.get("pause", 0)))
+    # A C function that keeps the GIL.
+    ctypes.PyDLL(None).usleep(int(float(query.get("hold", 0)) * 1e6))
+    KEPT.append(b"x" * (int(query.get("keep", 0)) << 20))
     facts = {
         "pid": os.getpid(),
         "nice": os.nice(0),

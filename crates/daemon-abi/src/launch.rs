@@ -8,6 +8,9 @@ use fastcgi::pairs;
 use std::fmt;
 use std::os::fd::RawFd;
 
+/// Milliseconds that stand for a timeout of zero where that means none.
+pub const FOREVER: u64 = 10 * 365 * 24 * 3600 * 1000;
+
 /// A script to load before the first request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preload {
@@ -54,6 +57,22 @@ pub struct Launch {
     pub shutdown_timeout: u64,
     /// Milliseconds to wait for the other end of a connection.
     pub socket_timeout: u64,
+    /// Milliseconds from the first request in which a script must be loaded; 0: any time.
+    pub startup_timeout: u64,
+    /// Milliseconds for which Python's lock may not be had; 0: for ever.
+    pub deadlock_timeout: u64,
+    /// Milliseconds without a request after which a worker is replaced; 0: never.
+    pub inactivity_timeout: u64,
+    /// Milliseconds a request may take, before the number of threads is considered; 0: any time.
+    pub request_timeout: u64,
+    /// Milliseconds a request has left after `mod_wsgi.RequestTimeout` was raised in it; 0: it is not raised.
+    pub interrupt_timeout: u64,
+    /// Milliseconds for running requests after SIGUSR1; 0: as after any other reason.
+    pub eviction_timeout: u64,
+    /// Milliseconds a worker may live; 0: for ever.
+    pub restart_interval: u64,
+    /// Bytes of memory above which a worker is replaced; 0: never.
+    pub memory_restart: u64,
     /// Seconds of CPU time a worker may use; 0: any.
     pub cpu_time_limit: u64,
     /// The nice value that the leader was to get; 0: its parent's.
@@ -141,6 +160,14 @@ numbers! {
     "shutdown-timeout" => shutdown_timeout,
     "socket-timeout" => socket_timeout,
     "log-level" => log_level,
+    "startup-timeout" => startup_timeout,
+    "deadlock-timeout" => deadlock_timeout,
+    "inactivity-timeout" => inactivity_timeout,
+    "request-timeout" => request_timeout,
+    "interrupt-timeout" => interrupt_timeout,
+    "eviction-timeout" => eviction_timeout,
+    "restart-interval" => restart_interval,
+    "memory-restart" => memory_restart,
     "cpu-time-limit" => cpu_time_limit,
     "cpu-priority" => cpu_priority,
     "memory-limit" => memory_limit,
@@ -263,6 +290,14 @@ mod tests {
             shutdown_timeout: 5_000,
             socket_timeout: 60_000,
             log_level: 6,
+            startup_timeout: 1_000,
+            deadlock_timeout: 2_000,
+            inactivity_timeout: 3_000,
+            request_timeout: 4_000,
+            interrupt_timeout: 5_000,
+            eviction_timeout: 6_000,
+            restart_interval: 7_000,
+            memory_restart: 1 << 30,
             cpu_time_limit: 30,
             cpu_priority: -5,
             memory_limit: 1 << 33,

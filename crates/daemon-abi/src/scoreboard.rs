@@ -14,6 +14,7 @@
 //! The workers of an application can write to this memory, so nothing read from it is used as an index
 //! or a length; a spoilt scoreboard costs its own group only.
 
+use crate::ending::Ending;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::signal::Signal;
 use std::ffi::c_void;
@@ -56,7 +57,12 @@ struct WorkerRow {
     last_status: AtomicI32,
     last_pid: AtomicI32,
     requests: AtomicU64,
+    /// Why processes in this place end, each in the cell of its generation: its id, and in the lowest byte the reason.
+    endings: [AtomicU64; ENDINGS],
 }
+
+/// So many processes that follow each other in a place can be ending at once and be told apart.
+const ENDINGS: usize = 4;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +124,14 @@ pub struct Death {
     pub pid: i32,
     /// Its wait status, as `waitpid` gives it.
     pub status: i32,
+}
+
+impl Death {
+    /// Whether a fault of its own ended it, rather than a kill or an exit.
+    pub fn is_crash(&self) -> bool {
+        let deliberate = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGALRM];
+        libc::WIFSIGNALED(self.status) && !deliberate.contains(&libc::WTERMSIG(self.status))
+    }
 }
 
 impl fmt::Display for Death {
@@ -334,6 +348,34 @@ impl Scoreboard {
         (pid != 0).then(|| Death { pid, status: row.last_status.load(SeqCst) })
     }
 
+    /// Says why a process ends, or is about to; the first reason stays. `generation` is that of the process.
+    pub fn set_ending(&self, worker: usize, generation: u32, pid: i32, ending: Ending) {
+        let cell = self.row(worker).and_then(|row| row.endings.get(generation as usize % ENDINGS));
+        if let Some(cell) = cell {
+            let _ = cell.fetch_update(SeqCst, SeqCst, |word| {
+                (word >> 8 != pid_word(pid))
+                    .then(|| (pid_word(pid) << 8) | u64::from(ending.code()))
+            });
+        }
+    }
+
+    /// The leader: every process in a worker's place ends.
+    pub fn set_all_ending(&self, ending: Ending) {
+        for worker in 0..self.workers {
+            let (generation, pid) = (self.generation(worker), self.pid(worker));
+            if pid != 0 {
+                self.set_ending(worker, generation, pid, ending);
+            }
+        }
+    }
+
+    /// Why a process ends or ended, if it said so.
+    pub fn ending(&self, worker: usize, pid: i32) -> Option<Ending> {
+        let cells = self.row(worker)?.endings.iter().map(|cell| cell.load(SeqCst));
+        let word = cells.into_iter().find(|word| word >> 8 == pid_word(pid))?;
+        Ending::from_code(u8::try_from(word & 0xff).ok()?)
+    }
+
     /// The parent: the group cannot be started (`true`), or is tried again (`false`).
     pub fn set_failed(&self, failed: bool) {
         self.header().failed.store(u32::from(failed), SeqCst);
@@ -527,6 +569,11 @@ impl Drop for Slot<'_> {
     fn drop(&mut self) {
         self.board.release(self.worker, self.generation, self.child);
     }
+}
+
+/// A process id as a part of a word.
+fn pid_word(pid: i32) -> u64 {
+    u64::from(pid.unsigned_abs())
 }
 
 fn map(fd: BorrowedFd<'_>, length: NonZeroUsize) -> io::Result<NonNull<c_void>> {

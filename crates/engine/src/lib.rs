@@ -35,6 +35,7 @@ mod request;
 mod start;
 mod start_response;
 mod thread_state;
+mod watch;
 
 pub use engine::{Engine, open};
 pub use engine_abi::{Level, Outcome};
@@ -42,6 +43,7 @@ pub use exchange::{Exchange, Gone, Head, ReadError};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
 pub use start::{Error, LogFn, Reload, ServerWords, StartUp, initialise};
+pub use watch::current_thread;
 
 /// The script that answers, and how.
 #[derive(Clone, Copy, Debug)]

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_abi::Level;
@@ -61,6 +62,13 @@ pub(crate) enum State {
     Current,
     /// The file changed.
     Changed,
+}
+
+static LOADED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a script has ever been loaded in this process.
+pub(crate) fn has_loaded() -> bool {
+    LOADED.load(Ordering::Acquire)
 }
 
 /// The script could not be loaded; the log has the reason.
@@ -124,6 +132,7 @@ impl Script {
         match self.execute(py, &source, modified) {
             Ok(module) => {
                 *lock(&self.loaded) = Some(Loaded { module: module.keep(), modified });
+                LOADED.store(true, Ordering::Release);
                 let done = if is_reload { "loaded again, because it changed" } else { "loaded" };
                 let line = format!(
                     "WRS4008: the script {} was {done} (application group '{}')",

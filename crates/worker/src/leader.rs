@@ -11,6 +11,7 @@ use crate::offspring::Offspring;
 use crate::process::{self, Inheritance};
 use crate::signals::{self, Signals};
 use crate::title;
+use daemon_abi::ending::Ending;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Death, Scoreboard};
 use daemon_abi::{privileges, spawn};
@@ -238,7 +239,8 @@ impl Leader {
         let mut pid = [0; 4];
         while let Ok(4) = nix::unistd::read(&self.reports.reader, &mut pid) {
             let now = Instant::now();
-            let patience = self.launch.graceful_timeout + self.launch.shutdown_timeout;
+            let patience = self.launch.graceful_timeout.max(self.launch.eviction_timeout)
+                + self.launch.shutdown_timeout;
             let kill_at = now + Duration::from_millis(patience) + REAPING;
             self.offspring.leaves(i32::from_ne_bytes(pid), now, kill_at);
         }
@@ -265,7 +267,13 @@ impl Leader {
                 }
                 _ => String::new(),
             };
-            if well {
+            let ending = self.board.ending(ended.worker, pid).filter(|_| !death.is_crash());
+            if let Some(ending) = ending {
+                line!(
+                    Info,
+                    "worker process {pid} of process group '{group}' was ended by {ending}"
+                );
+            } else if well {
                 line!(Info, "worker process {pid} of process group '{group}' ended");
             } else {
                 line!(
@@ -279,6 +287,7 @@ impl Leader {
     /// Ends all workers: politely, and by force when their time is over.
     fn stop(mut self, why: &str) -> io::Result<()> {
         line!(Info, "process group '{}' ends: {why}", self.group());
+        self.board.set_all_ending(Ending::GroupEnds);
         for pid in self.offspring.pids() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }

@@ -234,3 +234,17 @@ fn the_memory_cannot_be_taken_away() {
     let (fd, _board) = Scoreboard::create(1, 1, 1).unwrap();
     assert!(nix::unistd::ftruncate(&fd, 0).is_err());
 }
+
+#[test]
+fn processes_that_follow_each_other_say_why_they_end() {
+    let board = ready_board(1, 1);
+    let old = board.generation(0);
+    board.set_ending(0, old, 1000, Ending::RestartInterval);
+    board.set_ending(0, old, 1000, Ending::Terminated);
+    board.worker_started(0, 1001);
+    assert_eq!(board.ending(0, 1001), None);
+    board.set_all_ending(Ending::GroupEnds);
+    assert_eq!(board.ending(0, 1000), Some(Ending::RestartInterval));
+    assert_eq!(board.ending(0, 1001), Some(Ending::GroupEnds));
+    assert_eq!(board.ending(0, 0), None);
+}
