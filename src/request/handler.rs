@@ -149,6 +149,16 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
         );
         return Status::INTERNAL_SERVER_ERROR;
     }
+    if group.config.threads == 0 {
+        log::write(
+            request,
+            Level::ERROR,
+            format_args!(
+                "WRS3019: process group '{name}' has threads=0, so it runs scripts and answers no requests"
+            ),
+        );
+        return Status::INTERNAL_SERVER_ERROR;
+    }
     let script = bytes(request.filename());
     if let Err(why) = ownership::check(script, &group.config) {
         log::write(request, Level::ERROR, format_args!("WRS2017: {why} ({})", group.config.origin));

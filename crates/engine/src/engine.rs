@@ -121,6 +121,12 @@ impl Engine {
         found.load(&interpreter, now, false, &self.startup.log).map_err(|_| ())
     }
 
+    /// The scripts to be loaded are the work of this process: SIGTERM and SIGINT raise `SystemExit` in them. On the thread of
+    /// [`open`], without the GIL.
+    pub fn serve_scripts(&self) {
+        self.main.end_at_sigterm(&self.startup.log);
+    }
+
     /// The number of calls that are running.
     pub fn running(&self) -> usize {
         lock(&self.calls).running
@@ -157,7 +163,9 @@ impl Engine {
     /// Threads an application started, if they are not daemons, are waited for without a limit; the caller
     /// has one for the process.
     pub fn stop(&self, timeout: Duration) {
-        self.announce_stop("");
+        if !self.startup.service {
+            self.announce_stop("");
+        }
         let deadline = Instant::now().checked_add(timeout);
         let mut calls = lock(&self.calls);
         calls.stopping = true;

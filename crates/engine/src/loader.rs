@@ -149,7 +149,11 @@ impl Script {
                     String::from_utf8_lossy(interpreter.name())
                 );
                 let incident = Incident { id: "WRS4002", id_of_exit: "WRS4003", what };
-                interpreter.report(py, &incident, py.take_raised(), log);
+                let raised = py.take_raised();
+                let told_to_end = raised.as_ref().is_some_and(|it| it.is_system_exit());
+                if !(interpreter.service && told_to_end) {
+                    interpreter.report(py, &incident, raised, log);
+                }
                 Err(NotLoaded)
             }
         }

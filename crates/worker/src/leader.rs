@@ -257,7 +257,9 @@ impl Leader {
                 return;
             }
             let well = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
-            let Some(ended) = self.offspring.ended(pid, well, Instant::now()) else { continue };
+            // A service script that is done at once, however well, must not be started in a tight loop.
+            let stays = well && self.launch.threads != 0;
+            let Some(ended) = self.offspring.ended(pid, stays, Instant::now()) else { continue };
             let death = Death { pid, status };
             self.board.worker_ended(ended.worker, death);
             let group = self.group();
@@ -274,7 +276,7 @@ impl Leader {
                     "worker process {pid} of process group '{group}' was ended by {ending}"
                 );
             } else if well {
-                line!(Info, "worker process {pid} of process group '{group}' ended");
+                line!(Info, "worker process {pid} of process group '{group}' ended{pause}");
             } else {
                 line!(
                     Error,

@@ -19,6 +19,7 @@ mod offspring;
 mod process;
 mod pulse;
 mod seats;
+mod service;
 mod signals;
 mod threads;
 mod title;

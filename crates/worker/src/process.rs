@@ -8,6 +8,7 @@ use crate::life::Life;
 use crate::limits;
 use crate::log::{self, line};
 use crate::seats::Seats;
+use crate::service;
 use crate::signals::{self, Signals};
 use crate::threads;
 use crate::title;
@@ -133,7 +134,8 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         run_once: launch.threads == 1 && launch.maximum_requests == 1,
         restrict_stdin: false,
         restrict_stdout: false,
-        restrict_signal: true,
+        restrict_signal: launch.threads != 0,
+        service: launch.threads == 0,
         python_eggs: launch.python_eggs.clone(),
         switch_interval: (launch.switch_interval > 0)
             .then(|| Duration::from_micros(launch.switch_interval).as_secs_f64()),
@@ -170,6 +172,11 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
     board.worker_started(place, pid());
     let listener = listeners.swap_remove(place);
     drop(listeners);
+    if launch.threads == 0 {
+        // Nobody must connect to it; its socket stays with the leader.
+        drop((listener, report));
+        return service::run(&launch, engine, leash);
+    }
     let signals = Signals::receive(&[
         Signal::SIGTERM,
         Signal::SIGINT,
