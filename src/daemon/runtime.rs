@@ -49,11 +49,14 @@ struct Managed {
 struct Leadership {
     leader: Option<Leader>,
     started: Option<Instant>,
+    /// The leader before this one did not live long.
+    hasty: bool,
 }
 
 static CURRENT: RwLock<Option<Arc<Runtime>>> = RwLock::new(None);
 
-/// A leader that lived this long is replaced at once; another one only when httpd looks again.
+/// A leader that lived this long is replaced at once, and so is one that was killed, unless the one before it ended
+/// early too; others only when httpd looks again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
 /// Time for a group to end after its own deadline, before it is killed.
@@ -330,10 +333,13 @@ fn leader_ended(pid: i32, status: Option<i32>) {
     });
     let Some(runtime) = current() else { return };
     let Some(managed) = runtime.groups.iter().find(|it| it.is_led_by(pid)) else { return };
-    let good = {
+    let killed = status.is_some_and(|status| libc::WIFSIGNALED(status));
+    let at_once = {
         let mut leadership = managed.leader.lock().unwrap_or_else(PoisonError::into_inner);
         leadership.leader = None;
-        leadership.started.is_some_and(|at| at.elapsed() >= GOOD_LIFE)
+        let good = leadership.started.is_some_and(|at| at.elapsed() >= GOOD_LIFE);
+        let first = !std::mem::replace(&mut leadership.hasty, !good);
+        good || (killed && first)
     };
     let how = status.map_or("is gone".to_owned(), |status| Death { pid, status }.to_string());
     log::write(
@@ -343,10 +349,10 @@ fn leader_ended(pid: i32, status: Option<i32>) {
             "WRS3004: the leader {pid} of process group '{}' {how}; its workers finish their requests, and it is \
              started again{}",
             managed.group.name(),
-            if good { "" } else { " when httpd looks after its processes the next time" }
+            if at_once { "" } else { " when httpd looks after its processes the next time" }
         ),
     );
-    if good {
+    if at_once {
         lead(managed);
     } else {
         managed.group.board.set_failed(true);
