@@ -28,6 +28,8 @@ ABIS ?=
 # The Python that lint checks the code for.
 CHECK_ABI ?= cp311
 VENV := $(CURDIR)/build/venv
+# Where mod_wsgi 6 is built, to compare with.
+MOD_WSGI := $(CURDIR)/build/mod_wsgi-venv
 
 fail = { printf '%s\n' $(1) >&2; exit 1; }
 
@@ -35,7 +37,7 @@ fail = { printf '%s\n' $(1) >&2; exit 1; }
 help: ## Say what there is to do.
 	echo "mod_wsgi_rs: Python WSGI applications in Apache httpd 2.4"
 	echo
-	grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 20
+	grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1	/' | expand -t 28
 	echo
 	echo "  make serve APP=path/to/app.wsgi serves that script in both modes; PORT=8001 chooses a port."
 	echo "  make test PYTEST_ARGS='-k reload -x' hands arguments to pytest; ABIS='cp311 cp313' chooses engines to build."
@@ -45,7 +47,7 @@ serve: build venv ## From a bare machine: build, then httpd with the examples on
 	VENV=$(VENV) exec tools/serve
 
 .PHONY: test
-test: build venv ## From a bare machine: build, then every test.
+test: build venv mod_wsgi ## From a bare machine: build, then every test.
 	echo "== cargo test"
 	PYO3_PYTHON="$(PYTHON)" cargo test --workspace --quiet || $(call fail,"A unit test failed; the output is above.")
 	PYO3_PYTHON="$(PYTHON)" tools/test-engines "$(PYTHON)"
@@ -53,6 +55,12 @@ test: build venv ## From a bare machine: build, then every test.
 	cd tests
 	$(VENV)/bin/python -m pytest $(PYTEST_ARGS) ||
 		$(call fail,"An end-to-end test failed; the output is above.")
+
+.PHONY: test-differential
+test-differential: build venv mod_wsgi ## Compare answers and logs with those of mod_wsgi 6, in both modes.
+	cd tests
+	$(VENV)/bin/python -m pytest differential $(PYTEST_ARGS) ||
+		$(call fail,"A difference from mod_wsgi is not listed$(,) or one that is listed is gone; the output is above.")
 
 .PHONY: build
 build: packages module ## Leave the module, the engines and wsgi.load in build/.
@@ -84,6 +92,11 @@ packages:
 .PHONY: venv
 venv: packages
 	tools/venv $(VENV) "$(PYTHON)" tests/requirements.txt
+
+.PHONY: mod_wsgi
+mod_wsgi: packages
+	tools/venv $(MOD_WSGI) "$(PYTHON)" tests/differential/requirements.txt ||
+		echo "mod_wsgi 6 cannot be built here$(,) so nothing is compared with it; the reason is above." >&2
 
 .PHONY: lint
 lint: packages ## Check formatting, clippy and the documentation of the code.

@@ -11,10 +11,10 @@ use std::process::{Command, exit};
 const FUNCTIONS: &[&str] = &[
     "ap_(add_cgi_vars|add_common_vars|add_version_component|allow_options|check_cmd_context)",
     "ap_(context_document_root|context_prefix|discard_request_body|document_root)",
-    "ap_(exists_config_define|get_conn_socket|get_limit_req_body|get_server_banner|get_server_built|get_server_description)",
-    "ap_(get_server_name|get_server_port|get_useragent_host|getword_conf|internal_redirect)",
+    "ap_(exists_config_define|get_limit_req_body|get_server_banner|get_server_built|get_server_description)",
+    "ap_(get_server_name_for_url|get_server_port|get_useragent_host|getword_conf|internal_redirect)",
     "ap_(log_cerror_|log_error_|log_perror_|log_rerror_|map_http_request_error|mpm_query)",
-    "ap_(note_auth_failure|pass_brigade|psignature|run_http_scheme)",
+    "ap_(note_auth_failure|pass_brigade|psignature|run_generate_log_id|run_http_scheme)",
     "ap_(runtime_dir_relative|server_root_relative|set_content_length|set_content_type)",
     "ap_(set_keepalive|state_query|bucket_error_create|show_mpm)",
     "ap_hook_(access_checker|check_config|child_init|child_status|child_stopping|end_generation)",
@@ -23,7 +23,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_reg(comp|exec_len|error|free)",
     "apr_brigade_(create|destroy|cleanup)",
     "apr_bucket_(eos|flush|heap|immortal|transient)_create",
-    "apr_os_(file_get|sock_get)",
+    "apr_os_file_get",
     "apr_palloc",
     "apr_strerror",
     "apr_pool_(cleanup_null|cleanup_register|note_subprocess|tag)",
@@ -70,6 +70,7 @@ const VARS: &[&str] = &[
     "M_[A-Z]+",
     "(ap_unixd_config|ap_server_conf)",
     "AP_FILTER_ERROR",
+    "APR_TIMEUP",
 ];
 
 /// What apxs says about how modules are compiled.

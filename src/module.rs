@@ -5,7 +5,7 @@ use crate::daemon::runtime;
 use crate::embedded;
 use crate::httpd::hook::{Child, ChildState};
 use crate::httpd::server::{self, Phase};
-use crate::httpd::{Directive, Hooks, Module, Order, Pool, Pools, Record, Server, Status};
+use crate::httpd::{Directive, Hooks, Module, Order, Pool, Pools, Record, Server, Status, log};
 use crate::request::{handler, translate};
 use std::ffi::CStr;
 
@@ -69,7 +69,8 @@ fn post_config(pools: Pools<'_>, main: Server<'_>) -> Status {
     Status::OK
 }
 
-fn child_init(pool: Pool<'_>, _main: Server<'_>) {
+fn child_init(pool: Pool<'_>, main: Server<'_>) {
+    log::set_main(main);
     runtime::enter_child();
     embedded::enter_child(pool);
 }

@@ -130,7 +130,7 @@ class TestQueueLimit:
             wait_until(lambda: len(answers) == 3, "three answers")
             assert [answer.status for answer in answers] == [503] * 3
             assert all(answer.header("Retry-After") == "1" for answer in answers)
-            httpd.error_log.expect("WRS3022")
+            httpd.error_log.expect("WRS3023")
             rendezvous.announce("go")
             for thread in threads:
                 thread.join(20)

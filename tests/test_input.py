@@ -131,7 +131,7 @@ class TestClientGoesAway:
             connection.request("POST", path, [("Content-Length", "1000")], b"only this")
             rendezvous.wait_for("begun")
         server.error_log.allow(TRACEBACK)
-        server.error_log.expect(r"(WRS|WSGI)\d{4}.*OSError|OSError: ")
+        server.error_log.expect(r"(WRS|WSGI)\d{4}.*Error|OSError: |ConnectionResetError")
         assert server.get("/app/hello.wsgi").status == 200
 
     @pytest.mark.parametrize("path", ["/app/stream.wsgi/endless"])

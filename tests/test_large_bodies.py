@@ -1,10 +1,9 @@
 """10 MB up and down: byte-exact, and never held whole in httpd's memory."""
 
-import contextlib
 import hashlib
 
 import pytest
-from harness import processes
+from harness.processes import no_process_grows
 
 BLOCK = 64 * 1024
 BLOCKS = 160  # 10 MiB
@@ -16,18 +15,6 @@ def block(number):
 
 
 BODY = b"".join(map(block, range(BLOCKS)))
-
-
-@contextlib.contextmanager
-def no_process_grows(server, kib=5 * 1024):
-    """No process of the server gains that much memory, not even for a moment where the kernel tells."""
-    pids = [server.pid, *server.descendants()]
-    peak = {pid: processes.forget_peak(pid) for pid in pids}
-    before = {pid: processes.memory(pid) for pid in pids}
-    yield
-    for pid in pids:
-        grown = processes.memory(pid, "VmHWM" if peak[pid] else "VmRSS") - before[pid]
-        assert grown < kib, f"process {pid} ({processes.command_line(pid)}) grew by {grown} KiB"
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -27,6 +27,7 @@ def test_a_stream_to_an_http_1_0_client(server, rendezvous):
         assert connection.exactly(6) == b"second"
         rendezvous.announce("second-seen")
         assert connection.rest() == b"third"
+    rendezvous.wait_for("closed")
 
 
 def test_a_body_is_read_while_the_client_still_sends_it(server):

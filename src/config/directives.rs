@@ -84,6 +84,12 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         c"On to take request bodies in chunks, which is the default, or Off",
     ),
     one(
+        c"WSGIEnableSendfile",
+        Context::FILE_INFO,
+        enable_sendfile,
+        c"On to let the kernel send files that an application wraps, or Off, which is the default",
+    ),
+    one(
         c"WSGIRestrictEmbedded",
         Context::SERVER,
         restrict_embedded,
@@ -285,6 +291,11 @@ fn script_reloading(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) 
 
 fn chunked_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     settings(command, scope).chunked_request = Some(flag("WSGIChunkedRequest", word)?);
+    Ok(())
+}
+
+fn enable_sendfile(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    settings(command, scope).enable_sendfile = Some(flag("WSGIEnableSendfile", word)?);
     Ok(())
 }
 

@@ -16,6 +16,8 @@ pub struct DirectoryConfig {
     pub script_reloading: Option<bool>,
     /// `WSGIChunkedRequest`.
     pub chunked_request: Option<bool>,
+    /// `WSGIEnableSendfile`.
+    pub enable_sendfile: Option<bool>,
 }
 
 impl DirectoryConfig {
@@ -33,6 +35,7 @@ impl DirectoryConfig {
             pass_authorization: over.pass_authorization.or(self.pass_authorization),
             script_reloading: over.script_reloading.or(self.script_reloading),
             chunked_request: over.chunked_request.or(self.chunked_request),
+            enable_sendfile: over.enable_sendfile.or(self.enable_sendfile),
         }
     }
 }

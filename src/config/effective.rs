@@ -29,6 +29,8 @@ pub struct Effective<'a> {
     pub script_reloading: bool,
     /// Whether a request body may come in chunks, without a length.
     pub chunked_request: bool,
+    /// Whether the kernel may send files that the application wraps.
+    pub enable_sendfile: bool,
 }
 
 /// Puts together what holds for a request. `alias` are the options of the alias that routed it, if
@@ -70,6 +72,7 @@ pub fn effective<'a>(
             .unwrap_or(false),
         script_reloading: directory.script_reloading.or(requests.script_reloading).unwrap_or(true),
         chunked_request: directory.chunked_request.or(requests.chunked_request).unwrap_or(true),
+        enable_sendfile: directory.enable_sendfile.or(requests.enable_sendfile).unwrap_or(false),
     }
 }
 
@@ -101,6 +104,7 @@ mod tests {
         assert!(!found.application_group_configured);
         assert_eq!(&*found.callable_object, b"application");
         assert_eq!((found.pass_authorization, found.script_reloading), (false, true));
+        assert_eq!((found.chunked_request, found.enable_sendfile), (true, false));
     }
 
     #[test]

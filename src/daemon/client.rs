@@ -7,12 +7,13 @@ use fastcgi::{Frames, HEADER_LEN};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, sendmsg, setsockopt,
-    socket, sockopt,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, connect, recvmsg,
+    sendmsg, setsockopt, socket, sockopt,
 };
 use nix::sys::time::TimeVal;
-use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::collections::VecDeque;
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// What went wrong on a connection.
@@ -39,12 +40,30 @@ impl From<Errno> for Broken {
     }
 }
 
+/// Open files that wait to be used; a worker has no reason to send more for one request.
+const MOST_FILES: usize = 4;
+
+/// What waiting came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// It took too long.
+    Nothing,
+    /// The worker can be read from or written to.
+    Worker,
+    /// The client can be read from, and perhaps the worker too.
+    Client,
+}
+
 /// A connection to one worker process.
 #[derive(Debug)]
 pub struct Connection {
     socket: OwnedFd,
     /// What came from the worker.
     pub frames: Frames,
+    /// Files that came with it.
+    files: VecDeque<OwnedFd>,
+    /// Where the kernel puts what comes beside the bytes.
+    beside: Vec<u8>,
     /// Which process it goes to; see `Scoreboard::generation`.
     pub generation: u32,
 }
@@ -70,7 +89,13 @@ impl Connection {
             }
         }
         setsockopt(&socket, sockopt::SendTimeout, &time_value(timeout))?;
-        Ok(Self { socket, frames: Frames::new(), generation })
+        Ok(Self {
+            socket,
+            frames: Frames::new(),
+            files: VecDeque::new(),
+            beside: nix::cmsg_space!([RawFd; 1]),
+            generation,
+        })
     }
 
     /// Sends all of these parts.
@@ -102,11 +127,26 @@ impl Connection {
 
     /// Receives what there is, waiting for it if `wait`; whether anything came.
     pub fn receive(&mut self, wait: bool) -> Result<bool, Broken> {
-        let flags = if wait { MsgFlags::empty() } else { MsgFlags::MSG_DONTWAIT };
+        let wait_or_not = if wait { MsgFlags::empty() } else { MsgFlags::MSG_DONTWAIT };
+        let flags = wait_or_not | MsgFlags::MSG_CMSG_CLOEXEC;
         loop {
-            match recv(self.socket.as_raw_fd(), self.frames.spare(HEADER_LEN), flags) {
-                Ok(0) => return Err(Broken::Closed),
-                Ok(count) => {
+            let mut parts = [IoSliceMut::new(self.frames.spare(HEADER_LEN))];
+            let socket = self.socket.as_raw_fd();
+            match recvmsg::<()>(socket, &mut parts, Some(&mut self.beside), flags) {
+                Ok(message) => {
+                    let count = message.bytes;
+                    for beside in message.cmsgs()? {
+                        if let ControlMessageOwned::ScmRights(files) = beside {
+                            // SAFETY: the kernel has just made these descriptors for us, and nobody else knows them.
+                            let owned =
+                                files.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+                            self.files.extend(owned);
+                        }
+                    }
+                    self.files.truncate(MOST_FILES);
+                    if count == 0 {
+                        return Err(Broken::Closed);
+                    }
                     self.frames.advance(count);
                     return Ok(true);
                 }
@@ -117,22 +157,31 @@ impl Connection {
         }
     }
 
+    /// Forgets what came for a request that is over.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.files.clear();
+    }
+
+    /// The file that came first and was not taken yet.
+    pub fn take_file(&mut self) -> Option<OwnedFd> {
+        self.files.pop_front()
+    }
+
     /// Waits until the worker can be read from or (`write`) written to, or until `client` has something to
-    /// read; whether that came in time.
-    pub fn wait(&self, write: bool, client: Option<BorrowedFd<'_>>, time: Duration) -> bool {
+    /// read; what came in time.
+    pub fn wait(&self, write: bool, client: Option<BorrowedFd<'_>>, time: Duration) -> Ready {
         let events = if write { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
         let own = PollFd::new(self.socket.as_fd(), events);
+        let mut both = [own, PollFd::new(client.unwrap_or(self.socket.as_fd()), PollFlags::POLLIN)];
+        let count = if client.is_some() { 2 } else { 1 };
         loop {
-            let result = match client {
-                Some(client) => {
-                    poll(&mut [own.clone(), PollFd::new(client, PollFlags::POLLIN)], timeout)
-                }
-                None => poll(&mut [own.clone()], timeout),
-            };
-            match result {
+            match poll(both.get_mut(..count).unwrap_or_default(), timeout) {
                 Err(Errno::EINTR) => {}
-                result => return result.is_ok_and(|count| count > 0),
+                Ok(0) | Err(_) => return Ready::Nothing,
+                Ok(_) if client.is_some() && both[1].any().unwrap_or(true) => return Ready::Client,
+                Ok(_) => return Ready::Worker,
             }
         }
     }
@@ -207,8 +256,27 @@ mod tests {
         let (mut front, mut worker) = pair();
         assert_eq!(front.receive(false), Ok(false));
         worker.write_all(b"x").unwrap();
-        assert!(front.wait(false, None, Duration::from_secs(5)));
+        assert_eq!(front.wait(false, None, Duration::from_secs(5)), Ready::Worker);
         assert_eq!(front.receive(false), Ok(true));
         assert_eq!(front.frames.buffered(), 1);
+    }
+
+    #[test]
+    fn a_file_comes_with_the_bytes_it_was_sent_with_and_not_into_other_programs() {
+        let (mut front, worker) = pair();
+        let file = File::open("/dev/null").unwrap();
+        let (descriptor, parts) = ([file.as_raw_fd()], [IoSlice::new(b"x")]);
+        let rights = [nix::sys::socket::ControlMessage::ScmRights(&descriptor)];
+        for _ in 0..MOST_FILES + 1 {
+            let flags = MsgFlags::empty();
+            sendmsg::<()>(worker.as_raw_fd(), &parts, &rights, flags, None).unwrap();
+            assert_eq!(front.receive(true), Ok(true));
+        }
+        let taken = front.take_file().unwrap();
+        let flags = nix::fcntl::fcntl(&taken, nix::fcntl::FcntlArg::F_GETFD).unwrap();
+        assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);
+        assert_eq!(front.files.len(), MOST_FILES - 1, "more than anybody needs are closed");
+        front.clear();
+        assert!(front.take_file().is_none());
     }
 }

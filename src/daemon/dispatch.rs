@@ -32,10 +32,8 @@ pub fn dispatch(
     environ: &Environ<'_>,
 ) -> Status {
     let head = opening(effective, environ);
-    let mut relay = Relay::new(request, group);
-    if let Err(status) = relay.prepare() {
-        return status;
-    }
+    let mut relay = Relay::new(request, group, effective.enable_sendfile);
+    relay.prepare();
     let patience = group.patience();
     // As mod_wsgi: each process may turn a request away once or twice while it is replaced.
     for _ in 0..=2 * group.config.processes {
@@ -100,6 +98,7 @@ fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
     params.push(wire::PULL_BODY, b"1");
+    params.push(wire::PASS_FILES, b"1");
     params.push(wire::QUEUE_START, wire::now().as_bytes());
     params.finish();
     head
@@ -139,7 +138,7 @@ fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {
                 request,
                 Level::ERROR,
                 format_args!(
-                    "WRS3022: {} requests wait for process group '{name}' already (queue-limit), so this one is \
+                    "WRS3023: {} requests wait for process group '{name}' already (queue-limit), so this one is \
                      turned away: the group has more to do than it can",
                     group.config.queue_limit
                 ),

@@ -4,22 +4,33 @@
 //! slow to send or the worker slow to take, what the application answers already goes out. Response data is held back
 //! only as long as more is there to be read at once.
 
-use crate::daemon::client::{Broken, Connection};
+use crate::daemon::client::{Broken, Connection, Ready};
 use crate::daemon::dispatch::REQUEST_ID;
 use crate::daemon::group::Group;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, log};
+use crate::request::body::Unreadable;
 use crate::request::response;
 use daemon_abi::wire;
 use fastcgi::cgi_head::{HeadError, Parser};
 use fastcgi::response::Event;
 use fastcgi::{Kind, ProtocolStatus, Response, record, request};
+use nix::sys::stat::{SFlag, fstat};
 use std::io::IoSlice;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+use wsgi::Limit;
 
 /// Body bytes in one record.
 const RECORD: usize = 32 * 1024;
 
 /// Response bytes that are worth copying to make fewer and larger pieces.
 const SMALL: usize = 16 * 1024;
+
+/// How often an HTTP/2 stream that cannot be polled is looked at (httpd before 2.4.58).
+const GLANCE: Duration = Duration::from_millis(10);
+
+/// After so many pieces of the body that went through without waiting, the worker's answer is looked for.
+const LOOK_UP: u32 = 8;
 
 /// How a request on a connection ended.
 pub enum Ended {
@@ -45,10 +56,22 @@ pub struct Relay<'r> {
     eager: Vec<u8>,
     /// The whole body was read from the client.
     body_read: bool,
+    /// Why the request body could not be read.
+    unreadable: Option<Unreadable>,
     /// The head of the response was handed to httpd.
     started: bool,
+    /// What is left of the length that the head declares.
+    limit: Limit,
     /// The worker said something in this attempt, so it has the request.
     heard: bool,
+    /// Response bytes that httpd did not get yet.
+    pending: Vec<u8>,
+    /// httpd got bytes since the last flush.
+    unflushed: bool,
+    /// The kernel may send files.
+    sendfile: bool,
+    /// How long a client that cannot be polled has sent nothing.
+    quiet: Duration,
     sent: usize,
 }
 
@@ -59,18 +82,18 @@ struct Attempt<'c> {
     parser: Parser,
     /// The worker asked for the body.
     pulled: bool,
+    /// The worker takes nothing any more.
+    deaf: bool,
     /// Body bytes for the worker, as a record, and how much of it was sent.
     outgoing: Vec<u8>,
     gone: usize,
-    /// Response bytes that httpd did not get yet.
-    pending: Vec<u8>,
-    /// httpd got bytes since the last flush.
-    unflushed: bool,
+    /// How many pieces of the body there were.
+    records: u32,
 }
 
 impl<'r> Relay<'r> {
     /// A relay; nothing is read or sent yet.
-    pub fn new(request: Request<'r>, group: &'r Group) -> Self {
+    pub fn new(request: Request<'r>, group: &'r Group, sendfile: bool) -> Self {
         Self {
             request,
             group,
@@ -78,37 +101,41 @@ impl<'r> Relay<'r> {
             output: Brigade::new(request),
             eager: Vec::new(),
             body_read: false,
+            unreadable: None,
             started: false,
+            limit: Limit::default(),
             heard: false,
+            pending: Vec::new(),
+            unflushed: false,
+            sendfile,
+            quiet: Duration::ZERO,
             sent: 0,
         }
     }
 
-    /// Reads what is there of the body, without waiting.
-    pub fn prepare(&mut self) -> Result<(), Status> {
+    /// Reads what is there of the body, without waiting. An error stays, and is told to the application when it reads on.
+    pub fn prepare(&mut self) {
         if !has_body(self.request) {
             self.body_read = true;
-            return Ok(());
+            return;
         }
         if self.request.expects_continue() {
             // The first read would tell the client to go on, before the application wants anything.
-            return Ok(());
+            return;
         }
         self.eager.resize(wire::EAGER_BODY, 0);
         let mut filled = 0;
         while let Some(room) = self.eager.get_mut(filled..).filter(|room| !room.is_empty()) {
             match self.input.read(room, Blocking::Now) {
                 Ok(Read::Data(count)) => filled += count,
-                Ok(Read::Blocked) => break,
+                Ok(Read::Blocked) | Err(_) => break,
                 Ok(Read::End) => {
                     self.body_read = true;
                     break;
                 }
-                Err(error) => return Err(response::body_failed(self.request, error)),
             }
         }
         self.eager.truncate(filled);
-        Ok(())
     }
 
     /// Whether a worker that closed the connection cannot have started the request.
@@ -121,17 +148,15 @@ impl<'r> Relay<'r> {
         if !self.started {
             return status;
         }
-        self.request.connection().close_after_response();
-        self.output.error(Status::BAD_GATEWAY);
-        self.output.end();
-        // The client is told by the connection; if that fails too, it knows.
-        let _ = self.output.pass();
-        Status::OK
+        // What the application sent before it failed belongs to the client.
+        self.output.copy(&self.pending);
+        self.pending.clear();
+        response::break_off(self.request, &mut self.output)
     }
 
     /// Sends the request and relays until it ended.
     pub fn run(&mut self, connection: &mut Connection, opening: &[u8]) -> Ended {
-        connection.frames.clear();
+        connection.clear();
         let mut attempt = Attempt {
             connection,
             response: Response::new(REQUEST_ID),
@@ -140,10 +165,10 @@ impl<'r> Relay<'r> {
                 fastcgi::cgi_head::MAX_HEAD,
             ),
             pulled: false,
+            deaf: false,
             outgoing: Vec::new(),
             gone: 0,
-            pending: Vec::new(),
-            unflushed: false,
+            records: 0,
         };
         self.heard = false;
         if let Err(why) = self.open(&mut attempt, opening) {
@@ -181,31 +206,50 @@ impl<'r> Relay<'r> {
                 Err(error) => return Err(self.protocol_error(&error.to_string())),
             };
             match event {
+                Event::Stdout(_) if self.is_answered() => {}
                 Event::Stdout(bytes) if self.started => {
-                    let passed = pass(&mut self.output, &mut attempt.pending, bytes);
-                    attempt.unflushed = true;
+                    let bytes = bytes.get(..self.limit.allow(bytes.len())).unwrap_or(bytes);
+                    let passed = pass(&mut self.output, &mut self.pending, bytes);
+                    self.unflushed = true;
                     passed.map_err(|_| self.client_gone())?;
                 }
                 Event::Stdout(bytes) => match attempt.parser.feed(bytes) {
                     Ok(None) => {}
                     Ok(Some((head, rest))) => {
-                        response::start(
-                            self.request,
-                            head.status,
-                            head.status_line,
-                            head.headers(),
-                        );
+                        if head.status < 200 {
+                            return Err(self.interim(head.status));
+                        }
+                        let (status, line) = (head.status, head.status_line);
+                        let declared = response::start(self.request, status, line, head.headers());
+                        if wsgi::has_body(status, self.request.is_head()) {
+                            self.limit = Limit::new(declared);
+                        }
+                        let rest = rest.get(..self.limit.allow(rest.len())).unwrap_or(rest);
                         self.started = true;
-                        attempt.unflushed = true;
-                        let passed = pass(&mut self.output, &mut attempt.pending, rest);
+                        self.unflushed = true;
+                        let passed = pass(&mut self.output, &mut self.pending, rest);
                         passed.map_err(|_| self.client_gone())?;
                     }
                     Err(error) => return Err(self.bad_head(&error)),
                 },
                 Event::Stderr(line) => log::write_bytes(self.request, Level::ERROR, line),
-                Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => attempt.pulled = true,
+                Event::Other { kind: Kind::Other(wire::CONTINUE), .. } => {
+                    attempt.pulled = true;
+                    if self.request.expects_continue() && !self.started {
+                        // Now, and not with the first read: the answer may be here already.
+                        self.request.send_continue();
+                    }
+                }
                 Event::Other { kind: Kind::Other(wire::LOG), content: [level, line @ ..] } => {
                     log::write_bytes(self.request, Level::from_number(*level), line);
+                }
+                Event::Other { kind: Kind::Other(wire::FILE), .. } if self.is_answered() => {}
+                Event::Other { kind: Kind::Other(wire::FILE), content } => {
+                    let part = wire::parse_file_part(content);
+                    match (part, attempt.connection.take_file()) {
+                        (Some(part), Some(file)) if self.started => self.file(&file, part)?,
+                        _ => return Err(self.protocol_error("it passed a file that is none")),
+                    }
                 }
                 Event::Other { .. } => {}
                 Event::End { app_status, protocol_status } => {
@@ -215,6 +259,23 @@ impl<'r> Relay<'r> {
         }
     }
 
+    /// Takes a part of a file of the application's.
+    fn file(&mut self, file: &OwnedFd, (offset, length): (u64, u64)) -> Result<(), Ended> {
+        // A worker may be another user's: httpd must not be made to wait for a pipe or a device.
+        let regular = fstat(file)
+            .is_ok_and(|facts| facts.st_mode & SFlag::S_IFMT.bits() == SFlag::S_IFREG.bits());
+        if !regular {
+            return Err(self.protocol_error("it passed something that is no regular file"));
+        }
+        self.output.copy(&self.pending);
+        self.pending.clear();
+        self.unflushed = true;
+        let length = length.min(self.limit.remaining().unwrap_or(length));
+        self.limit.take(length);
+        let added = self.output.file(file.as_fd(), offset, length, self.sendfile);
+        added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))
+    }
+
     fn ended(
         &mut self,
         attempt: &mut Attempt<'_>,
@@ -222,15 +283,18 @@ impl<'r> Relay<'r> {
         protocol_status: ProtocolStatus,
     ) -> Ended {
         // Nothing of the body is on its way that the next request would come behind.
-        let again = attempt.connection.frames.is_empty()
+        let again = !attempt.deaf
+            && attempt.connection.frames.is_empty()
             && attempt.outgoing.is_empty()
             && (!attempt.pulled || self.body_read);
         let status = match (protocol_status, app_status) {
             (ProtocolStatus::Overloaded, _) if !self.started && !attempt.pulled => {
                 return Ended::Refused;
             }
+            (ProtocolStatus::RequestComplete, _) if self.is_answered() => Status::FILTER_ERROR,
+            (ProtocolStatus::RequestComplete, 0) if self.is_short() => self.short(),
             (ProtocolStatus::RequestComplete, 0) if self.started => {
-                let passed = self.output.pass_slices(&[&attempt.pending], After::End);
+                let passed = self.output.pass_slices(&[&self.pending], After::End);
                 if passed.is_err() {
                     response::client_gone(self.request);
                 }
@@ -240,10 +304,11 @@ impl<'r> Relay<'r> {
                 return self.bad_head(&attempt.parser.truncated());
             }
             (ProtocolStatus::RequestComplete, failure) => {
-                // What the application sent before it failed belongs to the client.
-                let _ = self.output.pass_slices(&[&attempt.pending], After::More);
                 let code = u16::try_from(failure).ok().filter(|code| (400..=599).contains(code));
-                self.fail(Status::http(code.unwrap_or(500)))
+                // Mostly it failed because the body could not be read.
+                let status =
+                    self.unreadable.map_or(Status::http(code.unwrap_or(500)), |body| body.status);
+                self.fail(status)
             }
             (refusal, _) => {
                 return self
@@ -262,12 +327,12 @@ impl<'r> Relay<'r> {
         if attempt.pulled && !(self.body_read && attempt.outgoing.is_empty()) {
             return self.feed(attempt);
         }
-        if attempt.unflushed {
+        if self.unflushed {
             // Is there more at once? Only if not, the client is made to see what there is.
             if self.receive(attempt, false)? {
                 return Ok(());
             }
-            self.flush(attempt)?;
+            self.flush()?;
         }
         self.receive(attempt, true).map(|_| ())
     }
@@ -278,79 +343,144 @@ impl<'r> Relay<'r> {
         Ok(received)
     }
 
-    fn flush(&mut self, attempt: &mut Attempt<'_>) -> Result<(), Ended> {
-        let passed = self.output.pass_slices(&[&attempt.pending], After::Flush);
-        attempt.pending.clear();
-        attempt.unflushed = false;
+    fn flush(&mut self) -> Result<(), Ended> {
+        let passed = self.output.pass_slices(&[&self.pending], After::Flush);
+        self.pending.clear();
+        self.unflushed = false;
         passed.map_err(|_| self.client_gone())
     }
 
     /// Moves a piece of the body on; waits only when neither side can go on, and for both.
     fn feed(&mut self, attempt: &mut Attempt<'_>) -> Result<(), Ended> {
-        if attempt.outgoing.is_empty() && !self.body_read {
-            // An HTTP/2 stream has no socket to wait for, and httpd sends 100 Continue only when it may wait: look for
-            // the worker's answer, then wait in httpd.
-            let client = self.request.connection().socket();
-            let mut how = Blocking::Now;
-            if client.is_none() || self.request.expects_continue() {
-                if self.receive(attempt, false)? {
-                    return Ok(());
-                }
-                how = Blocking::Wait;
+        if attempt.outgoing.is_empty() {
+            if self.unflushed {
+                self.flush()?;
             }
-            if attempt.unflushed {
-                self.flush(attempt)?;
-            }
-            attempt.outgoing.resize(fastcgi::HEADER_LEN + RECORD, 0);
-            let room = attempt.outgoing.get_mut(fastcgi::HEADER_LEN..).unwrap_or_default();
-            match self.input.read(room, how) {
-                Ok(Read::Data(count)) => {
-                    let length = u16::try_from(count).unwrap_or(u16::MAX);
-                    attempt.outgoing.truncate(fastcgi::HEADER_LEN + count);
-                    let header = record::head(Kind::Stdin, REQUEST_ID, length);
-                    attempt.outgoing.splice(..fastcgi::HEADER_LEN, header);
-                }
-                Ok(Read::End) => {
-                    self.body_read = true;
-                    attempt.outgoing.clear();
-                    attempt.outgoing.extend_from_slice(&request::stdin_end(REQUEST_ID));
-                }
-                Ok(Read::Blocked) => {
-                    attempt.outgoing.clear();
-                    let time = self.group.socket_timeout;
-                    if !attempt.connection.wait(false, client, time) {
-                        return Err(Ended::Abandoned(self.fail(Status::REQUEST_TIMEOUT)));
-                    }
-                    self.receive(attempt, false)?;
-                    return Ok(());
-                }
-                Err(error) => {
-                    attempt.outgoing.clear();
-                    let status = response::body_failed(self.request, error);
-                    return Err(Ended::Abandoned(self.fail(status)));
-                }
+            if !self.read_body(attempt)? {
+                return Ok(());
             }
         }
         let rest = attempt.outgoing.get(attempt.gone..).unwrap_or_default();
-        let count = attempt.connection.send_some(rest, &[]).map_err(Ended::Broken)?;
+        let count = match attempt.connection.send_some(rest, &[]) {
+            Ok(count) => count,
+            Err(Broken::Reset) => {
+                // It takes no more of the body. What it has answered before is still to be heard.
+                attempt.deaf = true;
+                attempt.outgoing.clear();
+                attempt.gone = 0;
+                self.body_read = true;
+                return Ok(());
+            }
+            Err(why) => return Err(Ended::Broken(why)),
+        };
         self.sent += count;
         attempt.gone += count;
         if attempt.gone >= attempt.outgoing.len() {
             attempt.outgoing.clear();
             attempt.gone = 0;
+            if attempt.records % LOOK_UP == 0 {
+                // The answer of an application that reads on and on goes out meanwhile.
+                self.receive(attempt, false)?;
+            }
             return Ok(());
         }
         // The worker does not take more now: perhaps it waits for us to take its answer.
-        if !attempt.connection.wait(true, None, self.group.socket_timeout) {
+        if attempt.connection.wait(true, None, self.group.socket_timeout) == Ready::Nothing {
             return Err(Ended::Broken(Broken::TimedOut));
         }
         self.receive(attempt, false)?;
         Ok(())
     }
 
+    /// Reads a piece of the body, as a record to be sent; `false` if there is none yet.
+    fn read_body(&mut self, attempt: &mut Attempt<'_>) -> Result<bool, Ended> {
+        attempt.outgoing.resize(fastcgi::HEADER_LEN + RECORD, 0);
+        let room = attempt.outgoing.get_mut(fastcgi::HEADER_LEN..).unwrap_or_default();
+        match self.input.read(room, Blocking::Now) {
+            Ok(Read::Data(count)) => {
+                self.quiet = Duration::ZERO;
+                attempt.records = attempt.records.wrapping_add(1);
+                let length = u16::try_from(count).unwrap_or(u16::MAX);
+                attempt.outgoing.truncate(fastcgi::HEADER_LEN + count);
+                let header = record::head(Kind::Stdin, REQUEST_ID, length);
+                attempt.outgoing.splice(..fastcgi::HEADER_LEN, header);
+            }
+            Ok(Read::End) => {
+                self.body_read = true;
+                attempt.outgoing.clear();
+                attempt.outgoing.extend_from_slice(&request::stdin_end(REQUEST_ID));
+            }
+            Ok(Read::Blocked) => {
+                attempt.outgoing.clear();
+                if self.wait_for_either(attempt)? {
+                    return Ok(false);
+                }
+                self.abort(attempt, crate::httpd::Error::TIMED_OUT);
+            }
+            Err(error) => self.abort(attempt, error),
+        }
+        Ok(true)
+    }
+
+    /// Waits for the client's body or the worker's answer; `false` if neither came in time.
+    fn wait_for_either(&mut self, attempt: &mut Attempt<'_>) -> Result<bool, Ended> {
+        let signal = self.request.connection().input_signal();
+        let time = self.group.socket_timeout;
+        let step = if signal.is_some() { time } else { GLANCE };
+        match attempt.connection.wait(false, signal, step) {
+            Ready::Client => Ok(true),
+            Ready::Worker => self.receive(attempt, false).map(|_| true),
+            Ready::Nothing if signal.is_none() => {
+                self.quiet += GLANCE;
+                Ok(self.quiet < time)
+            }
+            Ready::Nothing => Ok(false),
+        }
+    }
+
+    /// Tells the worker that there is no more of the body to come, and why. The application may still answer.
+    fn abort(&mut self, attempt: &mut Attempt<'_>, error: crate::httpd::Error) {
+        let unreadable = Unreadable::new(self.request, error);
+        self.unreadable = Some(unreadable);
+        self.body_read = true;
+        attempt.outgoing.clear();
+        attempt.outgoing.extend_from_slice(&record::head(Kind::AbortRequest, REQUEST_ID, 1));
+        attempt.outgoing.extend_from_slice(&unreadable.reason.content());
+    }
+
+    /// httpd has answered the request itself: nothing that the application says is for the client.
+    fn is_answered(&self) -> bool {
+        self.unreadable.is_some_and(|body| body.answered)
+    }
+
     fn client_gone(&self) -> Ended {
         response::client_gone(self.request);
         Ended::Abandoned(Status::OK)
+    }
+
+    /// The worker sent less than it declared.
+    fn is_short(&self) -> bool {
+        self.started && self.limit.remaining().is_some_and(|left| left > 0)
+    }
+
+    fn short(&mut self) -> Status {
+        log::write(
+            self.request,
+            Level::ERROR,
+            format_args!(
+                "WRS3022: a worker of process group '{}' sent less than its Content-Length declares",
+                self.group.name()
+            ),
+        );
+        // What came of it belongs to the client.
+        let _ = self.output.pass_slices(&[&self.pending], After::More);
+        self.fail(Status::BAD_GATEWAY)
+    }
+
+    fn interim(&mut self, status: u16) -> Ended {
+        self.protocol_error(&format!(
+            "its response has the status {status}, which is an interim one"
+        ))
     }
 
     fn bad_head(&mut self, error: &HeadError) -> Ended {

@@ -79,7 +79,7 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
             return Status::INTERNAL_SERVER_ERROR;
         }
     };
-    let mut exchange = table::RequestExchange::new(request);
+    let mut exchange = table::RequestExchange::new(request, effective.enable_sendfile);
     // Calls nest: a page may include another application's.
     let outer = IN_CALL.replace(true);
     let outcome = table::call(engine, request, effective, environ, &mut exchange);
@@ -87,8 +87,10 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
     match outcome {
         Outcome::Done => Status::OK,
         Outcome::Broken => exchange.break_off(),
+        // As mod_wsgi says it here; a daemon process says 500.
         Outcome::NotFound => Status::NOT_FOUND,
-        Outcome::Failed | Outcome::Reload => Status::INTERNAL_SERVER_ERROR,
+        Outcome::Failed => exchange.failure(),
+        Outcome::Reload => Status::INTERNAL_SERVER_ERROR,
         Outcome::Stopping => Status::SERVICE_UNAVAILABLE,
     }
 }

@@ -7,10 +7,14 @@ use crate::config::Effective;
 use crate::httpd::log::{self, Main};
 use crate::httpd::server;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
+use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
+use daemon_abi::wire::Abort;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Outcome, Pair, Script, StartUp};
 use std::ffi::{c_int, c_void};
+use std::ops::Range;
+use std::os::fd::BorrowedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One request, as the engine's callbacks find it.
@@ -18,37 +22,97 @@ pub struct RequestExchange<'r> {
     request: Request<'r>,
     input: Input<'r>,
     output: Brigade<'r>,
+    /// The kernel may send files.
+    sendfile: bool,
+    /// Why the request body could not be read.
+    unreadable: Option<Unreadable>,
 }
 
 impl<'r> RequestExchange<'r> {
     /// Of a request whose body was not read yet.
-    pub fn new(request: Request<'r>) -> Self {
-        Self { request, input: Input::new(request), output: Brigade::new(request) }
+    pub fn new(request: Request<'r>, sendfile: bool) -> Self {
+        let (input, output) = (Input::new(request), Brigade::new(request));
+        Self { request, input, output, sendfile, unreadable: None }
     }
 
     /// Makes the client see that the rest of the response is missing.
     pub fn break_off(&mut self) -> Status {
-        self.request.connection().close_after_response();
-        self.output.error(Status::BAD_GATEWAY);
-        self.output.end();
-        // If this fails too, the client is gone.
-        let _ = self.output.pass();
-        Status::OK
+        response::break_off(self.request, &mut self.output)
+    }
+
+    /// What to answer instead of a response that the application did not give.
+    pub fn failure(&self) -> Status {
+        // Mostly it failed because the body could not be read.
+        self.unreadable.map_or(Status::INTERNAL_SERVER_ERROR, |body| body.status)
     }
 
     fn read(&mut self, buffer: &mut [u8]) -> isize {
+        if buffer.is_empty() {
+            if self.request.expects_continue() {
+                self.request.send_continue();
+            }
+            return 0;
+        }
         match self.input.read(buffer, Blocking::Wait) {
             Ok(Read::Data(count)) => isize::try_from(count).unwrap_or(-3),
             Ok(Read::End) => 0,
             Ok(Read::Blocked) => -3,
             Err(error) => {
-                response::body_failed(self.request, error);
-                if error.timed_out() { -2 } else { -1 }
+                let unreadable = Unreadable::new(self.request, error);
+                self.unreadable = Some(unreadable);
+                match unreadable.reason {
+                    Abort::Gone => -1,
+                    Abort::TimedOut => -2,
+                    Abort::Failed => -3,
+                    Abort::TooLarge => -4,
+                }
             }
         }
     }
 
+    /// httpd has answered the request itself.
+    fn is_answered(&self) -> bool {
+        self.unreadable.is_some_and(|body| body.answered)
+    }
+
     fn send(&mut self, head: Option<&Head>, chunks: &[&[u8]], last: bool) -> c_int {
+        if self.is_answered() {
+            return -1;
+        }
+        self.start(head);
+        let after = if last { After::End } else { After::Flush };
+        let passed = self.output.pass_slices(chunks, after);
+        self.passed(passed.is_ok())
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<&Head>,
+        file: BorrowedFd<'_>,
+        part: Range<u64>,
+        last: bool,
+    ) -> c_int {
+        if self.is_answered() {
+            return -1;
+        }
+        self.start(head);
+        let length = part.end.saturating_sub(part.start);
+        let added = self.output.file(file, part.start, length, self.sendfile);
+        let after = if last { After::End } else { After::Flush };
+        let passed = added.and_then(|()| self.output.pass_slices(&[], after));
+        self.passed(passed.is_ok())
+    }
+
+    /// What the engine is told of output that was handed to httpd.
+    fn passed(&self, well: bool) -> c_int {
+        if well && !self.request.is_aborted() {
+            return 0;
+        }
+        response::client_gone(self.request);
+        -1
+    }
+
+    fn start(&self, head: Option<&Head>) {
         if let Some(head) = head {
             // SAFETY: the engine's head and its parts live for the call.
             let (line, headers) =
@@ -57,15 +121,9 @@ impl<'r> RequestExchange<'r> {
                 // SAFETY: as above.
                 unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
             });
-            response::start(self.request, head.status, line, headers);
+            // The engine keeps to the length itself.
+            let _ = response::start(self.request, head.status, line, headers);
         }
-        let after = if last { After::End } else { After::Flush };
-        let passed = self.output.pass_slices(chunks, after);
-        if passed.is_err() || self.request.is_aborted() {
-            response::client_gone(self.request);
-            return -1;
-        }
-        0
     }
 }
 
@@ -129,6 +187,25 @@ unsafe extern "C" fn send(
     })
 }
 
+unsafe extern "C" fn send_file(
+    exchange: *mut c_void,
+    head: *const Head,
+    file: c_int,
+    offset: u64,
+    length: u64,
+    last: bool,
+) -> c_int {
+    guard(-1, || {
+        // SAFETY: the engine gives back the pointer it got for this call, on the same thread; the head lives for it, and
+        // the descriptor is open during it.
+        let (exchange, head, file) = unsafe {
+            let exchange = &mut *exchange.cast::<RequestExchange<'_>>();
+            (exchange, head.as_ref(), BorrowedFd::borrow_raw(file))
+        };
+        exchange.send_file(head, file, offset..offset.saturating_add(length), last)
+    })
+}
+
 unsafe extern "C" fn log_request(exchange: *mut c_void, level: c_int, line: Bytes) {
     guard((), || {
         // SAFETY: the engine gives back the pointer it got for this call, on the same thread; the line lives for it.
@@ -150,7 +227,7 @@ fn to_level(level: c_int) -> Level {
 }
 
 static TABLE: ExchangeTable =
-    ExchangeTable { size: size_of::<ExchangeTable>(), read, send, log: log_request };
+    ExchangeTable { size: size_of::<ExchangeTable>(), read, send, send_file, log: log_request };
 
 /// Starts Python in this process.
 pub fn start(

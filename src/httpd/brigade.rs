@@ -120,8 +120,8 @@ impl<'r> Brigade<'r> {
         self.append(bucket);
     }
 
-    /// Adds an error. With [`Status::BAD_GATEWAY`] a chunked response is cut without its last chunk, so that the
-    /// client knows that the rest is missing.
+    /// Adds an error. With [`Status::BAD_GATEWAY`] a chunked response is cut without its last chunk, and mod_http2
+    /// resets the stream, so that the client knows that the rest is missing.
     pub fn error(&mut self, status: Status) {
         // SAFETY: a live pool and allocator; without a text nothing is kept.
         let bucket = unsafe {

@@ -97,20 +97,13 @@ impl<'c> Connection<'c> {
         unsafe { sys::shim_connection_is_ssl(self.as_ptr()) != 0 }
     }
 
-    /// The socket, to poll it; an HTTP/2 stream has none.
-    pub fn socket(self) -> Option<BorrowedFd<'c>> {
-        if self.is_secondary() {
-            return None;
-        }
+    /// What to poll for input; it is only to be polled. An HTTP/2 stream has a pipe for that, which mod_http2 empties when
+    /// it has nothing to read; before httpd 2.4.58 it has nothing.
+    pub fn input_signal(self) -> Option<BorrowedFd<'c>> {
         // SAFETY: a live conn_rec.
-        let socket = unsafe { sys::ap_get_conn_socket(self.as_ptr()) };
-        let mut fd: sys::apr_os_sock_t = -1;
-        // SAFETY: a live socket of APR, and room for its descriptor.
-        if socket.is_null() || unsafe { sys::apr_os_sock_get(&raw mut fd, socket) } != 0 || fd < 0 {
-            return None;
-        }
-        // SAFETY: httpd keeps the socket open as long as the connection.
-        Some(unsafe { BorrowedFd::borrow_raw(fd) })
+        let fd = unsafe { sys::shim_connection_input(self.as_ptr()) };
+        // SAFETY: httpd keeps the descriptor open as long as the connection.
+        (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
     /// Are there bytes in the input filters that polling the socket would not show?

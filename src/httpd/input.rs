@@ -38,13 +38,14 @@ pub struct Input<'r> {
     request: Request<'r>,
     brigade: Brigade<'r>,
     ended: bool,
+    received: u64,
     failed: Option<Error>,
 }
 
 impl<'r> Input<'r> {
     /// A reader. The first read makes httpd send `100 Continue` to a client that waits for it.
     pub fn new(request: Request<'r>) -> Self {
-        Self { request, brigade: Brigade::new(request), ended: false, failed: None }
+        Self { request, brigade: Brigade::new(request), ended: false, received: 0, failed: None }
     }
 
     /// Was the end of the body seen?
@@ -108,6 +109,9 @@ impl<'r> Input<'r> {
                 return Ok(Chunk::Blocked);
             };
             match bucket.kind() {
+                Kind::End if is_cut(self.request, self.received) => {
+                    return Err(Error::from_code(libc::ECONNRESET));
+                }
                 Kind::End => self.ended = true,
                 Kind::Error => return Err(Error::from_code(sys::AP_FILTER_ERROR)),
                 Kind::Mark => bucket.delete(),
@@ -126,7 +130,9 @@ impl<'r> Input<'r> {
                     if length > most {
                         bucket.split(most)?;
                     }
-                    let value = take(bucket.read(blocking)?);
+                    let data = bucket.read(blocking)?;
+                    self.received = self.received.saturating_add(data.len() as u64);
+                    let value = take(data);
                     bucket.delete();
                     return Ok(Chunk::Data(value));
                 }
@@ -160,4 +166,14 @@ impl<'r> Input<'r> {
         }
         Err(Error::from_code(libc::EIO))
     }
+}
+
+/// Is the end of a body one that mod_http2 makes of a stream that was reset? Over HTTP/1.1 httpd itself looks after that.
+fn is_cut(request: Request<'_>, received: u64) -> bool {
+    let connection = request.connection();
+    // A filter that changes the length of the body removes the header.
+    let declared = request.headers_in().get(c"Content-Length");
+    let declared = declared.and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
+    connection.is_secondary()
+        && (connection.is_aborted() || declared.is_some_and(|length| received < length))
 }

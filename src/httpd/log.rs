@@ -8,7 +8,7 @@
 use std::ffi::{CStr, CString, c_int};
 use std::fmt::{self, Write as _};
 use std::ptr;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
 use super::connection::Connection;
 use super::pool::Pool;
@@ -183,14 +183,24 @@ impl Subject for Server<'_> {
     }
 }
 
+/// The main server of a child, whose configuration lives as long as the child; null in the parent, which reads another
+/// one now and then.
+static MAIN: AtomicPtr<sys::server_rec> = AtomicPtr::new(ptr::null_mut());
+
+/// This process is a child: from now on [`Main`] is this server, with its `LogLevel`.
+pub fn set_main(server: Server<'_>) {
+    MAIN.store(server.as_ptr(), Ordering::Release);
+}
+
 impl Subject for Main {
     fn logs(self, level: Level) -> bool {
-        // SAFETY: without a server the default level is compared.
-        unsafe { sys::shim_log_server_level(ptr::null(), module_index(), level.0) != 0 }
+        let server = MAIN.load(Ordering::Acquire);
+        // SAFETY: a server_rec that lives as long as this process, or null, with which the default level is compared.
+        unsafe { sys::shim_log_server_level(server, module_index(), level.0) != 0 }
     }
 
     fn put(self, level: Level, line: &CStr) {
-        put_server(ptr::null(), level, line);
+        put_server(MAIN.load(Ordering::Acquire), level, line);
     }
 }
 

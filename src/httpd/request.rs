@@ -93,8 +93,6 @@ strings! {
     auth_type = ap_auth_type;
     /// The address of the client; behind a trusted proxy (mod_remoteip) that of the real one.
     client_ip = useragent_ip;
-    /// The id that `ErrorLogFormat %L` writes, once there is one.
-    log_id = log_id;
 }
 
 /// Fields that are tables.
@@ -126,6 +124,23 @@ tables! {
 }
 
 impl<'r> Request<'r> {
+    /// The id that `ErrorLogFormat %L` writes. httpd makes it when it is first asked for.
+    pub fn log_id(self) -> Option<&'r CStr> {
+        let record = self.as_ptr();
+        // SAFETY: a live request_rec with a live connection; httpd's own function writes a string of the request's pool
+        // to that place, as it does before it writes a line.
+        unsafe {
+            if (*record).log_id.is_null() {
+                sys::ap_run_generate_log_id(
+                    (*record).connection,
+                    record,
+                    &raw mut (*record).log_id,
+                );
+            }
+            text((*record).log_id)
+        }
+    }
+
     /// Wraps the request that httpd passed.
     ///
     /// # Safety
@@ -266,7 +281,20 @@ impl<'r> Request<'r> {
     /// The name of the server for `SERVER_NAME`, as `UseCanonicalName` says.
     pub fn server_name(self) -> Option<&'r CStr> {
         // SAFETY: a live request_rec; the result is a string of its pool.
-        unsafe { text(sys::ap_get_server_name(self.as_ptr())) }
+        unsafe { text(sys::ap_get_server_name_for_url(self.as_ptr())) }
+    }
+
+    /// Sees to it that the request has the id that `ErrorLogFormat %L` writes.
+    pub fn identify(self) {
+        let request = self.as_ptr();
+        // SAFETY: a live request_rec, which no other thread uses; the hook makes a string of its pool.
+        unsafe {
+            if (*request).log_id.is_null() {
+                let mut id = std::ptr::null();
+                sys::ap_run_generate_log_id((*request).connection, request, &raw mut id);
+                (*request).log_id = id;
+            }
+        }
     }
 
     /// The port of the server for `SERVER_PORT`, as `UseCanonicalPhysicalPort` says.
@@ -440,6 +468,18 @@ impl Request<'_> {
     pub fn add_cgi_vars(self) {
         // SAFETY: a live request_rec.
         unsafe { sys::ap_add_cgi_vars(self.as_ptr()) };
+    }
+
+    /// Tells a client that waits for it to send the body.
+    pub fn send_continue(self) {
+        // SAFETY: a live request_rec.
+        unsafe { sys::shim_request_send_continue(self.as_ptr()) };
+    }
+
+    /// The response is not to be kept by mod_cache.
+    pub fn do_not_cache(self) {
+        // SAFETY: a live request_rec, and those that it is a part of.
+        unsafe { sys::shim_request_not_cached(self.as_ptr()) };
     }
 
     /// Reads the rest of the request body and drops it.

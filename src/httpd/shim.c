@@ -1,5 +1,7 @@
 #include "shim.h"
 
+#include <fcntl.h>
+
 APLOG_USE_MODULE(wsgi);
 
 apr_pool_t *shim_pool_create(apr_pool_t *parent)
@@ -48,6 +50,9 @@ void shim_brigade_append(apr_bucket_brigade *brigade, apr_bucket *bucket)
     APR_BRIGADE_INSERT_TAIL(brigade, bucket);
 }
 
+/* A file that is read, because it cannot be sent by the kernel, is read in pieces of this size. */
+#define SHIM_FILE_BLOCK (64 * 1024)
+
 /* The descriptor is duplicated into the pool, so that it lives as long as the bucket. The file is never mapped into
  * memory: an application may truncate it while it is being sent. */
 apr_status_t shim_brigade_append_file(apr_bucket_brigade *brigade, int fd, apr_off_t offset, apr_off_t length,
@@ -72,16 +77,21 @@ apr_status_t shim_brigade_append_file(apr_bucket_brigade *brigade, int fd, apr_o
     if (status != APR_SUCCESS) {
         return status;
     }
+    if (apr_os_file_get(&descriptor, owned) == APR_SUCCESS) {
+        fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+    }
     bucket = apr_brigade_insert_file(brigade, owned, offset, length, pool);
-#if APR_HAS_MMAP
     for (; bucket != APR_BRIGADE_SENTINEL(brigade); bucket = APR_BUCKET_PREV(bucket)) {
         if (!APR_BUCKET_IS_FILE(bucket) || ((apr_bucket_file *)bucket->data)->fd != owned) {
             break;
         }
+#if APR_HAS_MMAP
         apr_bucket_file_enable_mmap(bucket, 0);
-    }
 #endif
-    (void)bucket;
+#if APU_MAJOR_VERSION > 1 || (APU_MAJOR_VERSION == 1 && APU_MINOR_VERSION >= 6)
+        apr_bucket_file_set_buf_size(bucket, SHIM_FILE_BLOCK);
+#endif
+    }
     return APR_SUCCESS;
 }
 
@@ -120,6 +130,17 @@ int shim_status_is_again(apr_status_t status)
     return APR_STATUS_IS_EAGAIN(status);
 }
 
+int shim_status_is_gone(apr_status_t status)
+{
+    return APR_STATUS_IS_EOF(status) || APR_STATUS_IS_ECONNRESET(status) || APR_STATUS_IS_ECONNABORTED(status)
+           || APR_STATUS_IS_EPIPE(status) || APR_STATUS_IS_INCOMPLETE(status);
+}
+
+int shim_status_is_no_space(apr_status_t status)
+{
+    return APR_STATUS_IS_ENOSPC(status);
+}
+
 int shim_status_is_timeout(apr_status_t status)
 {
     return APR_STATUS_IS_TIMEUP(status) || APR_STATUS_IS_ETIMEDOUT(status);
@@ -140,6 +161,47 @@ int shim_request_passes_authorization(const request_rec *r)
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     return core->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
+}
+
+void shim_request_not_cached(request_rec *r)
+{
+    for (; r != NULL; r = r->main) {
+        r->no_cache = 1;
+    }
+}
+
+void shim_request_send_continue(request_rec *r)
+{
+    int status = r->status;
+    const char *line = r->status_line;
+
+    r->status = HTTP_CONTINUE;
+    r->status_line = NULL;
+    ap_send_interim_response(r, 0);
+    r->status = status;
+    r->status_line = line;
+}
+
+int shim_connection_input(conn_rec *c)
+{
+    apr_socket_t *socket = NULL;
+    apr_os_sock_t fd = -1;
+
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 129)
+    if (c->master != NULL) {
+        apr_pollfd_t poll = {0};
+
+        poll.desc_type = APR_NO_DESC;
+        if (ap_get_pollfd_from_conn(c, &poll, NULL) != APR_SUCCESS || poll.desc_type != APR_POLL_FILE) {
+            return -1;
+        }
+        return apr_os_file_get(&fd, poll.desc.f) == APR_SUCCESS ? fd : -1;
+    }
+#endif
+    if (c->master == NULL) {
+        socket = ap_get_conn_socket(c);
+    }
+    return socket != NULL && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
 }
 
 int shim_connection_is_ssl(conn_rec *c)

@@ -26,6 +26,7 @@
 #include "apr_strings.h"
 #include "apr_tables.h"
 #include "apr_thread_proc.h"
+#include "apu_version.h"
 
 /* pool */
 apr_pool_t *shim_pool_create(apr_pool_t *parent);
@@ -56,9 +57,15 @@ void shim_bucket_delete(apr_bucket *bucket);
 int shim_status_is_again(apr_status_t status);
 int shim_status_is_timeout(apr_status_t status);
 int shim_status_is_eof(apr_status_t status);
+int shim_status_is_gone(apr_status_t status);
+int shim_status_is_no_space(apr_status_t status);
 
 /* request and connection */
 apr_status_t shim_get_brigade(ap_filter_t *filters, apr_bucket_brigade *brigade, apr_off_t bytes, int block);
+void shim_request_not_cached(request_rec *r);
+void shim_request_send_continue(request_rec *r);
+/* What to poll for input: the socket, or the pipe by which mod_http2 wakes a stream; -1 if there is neither. */
+int shim_connection_input(conn_rec *c);
 int shim_connection_is_ssl(conn_rec *c);
 const char *shim_ssl_variable(request_rec *r, const char *name);
 int shim_request_passes_authorization(const request_rec *r);

@@ -70,6 +70,9 @@ impl Error {
         if status == 0 { Ok(()) } else { Err(Self(status)) }
     }
 
+    /// It took too long.
+    pub const TIMED_OUT: Self = Self(sys::APR_TIMEUP as sys::apr_status_t);
+
     pub(super) const fn from_code(code: sys::apr_status_t) -> Self {
         Self(code)
     }
@@ -89,6 +92,23 @@ impl Error {
     pub fn timed_out(self) -> bool {
         // SAFETY: a macro over a number.
         unsafe { sys::shim_status_is_timeout(self.0) != 0 }
+    }
+
+    /// Did the other side go away?
+    pub fn is_gone(self) -> bool {
+        // SAFETY: a macro over a number.
+        unsafe { sys::shim_status_is_gone(self.0) != 0 }
+    }
+
+    /// Has a filter refused it? httpd's own filter for request bodies has answered the request then.
+    pub fn is_refusal(self) -> bool {
+        self.0 == sys::AP_FILTER_ERROR
+    }
+
+    /// Was it more than there may be? The filter that counts a request body says so.
+    pub fn is_too_much(self) -> bool {
+        // SAFETY: a macro over a number.
+        unsafe { sys::shim_status_is_no_space(self.0) != 0 }
     }
 
     /// Was it the end of the data?

@@ -78,8 +78,8 @@ impl<'r> Environ<'r> {
         let mut environ = Self { request, pairs: Vec::with_capacity(64) };
         for (name, value) in request.subprocess_env().iter() {
             let name = name.to_bytes();
-            // PATH is the server's own, and our keys are ours.
-            if name != b"PATH" && !name.starts_with(b"mod_wsgi.") {
+            // PATH is the server's own, and what goes to the engine is ours to say.
+            if name != b"PATH" && !name.starts_with(b"mod_wsgi.x-") {
                 environ.push(name, value.to_bytes());
             }
         }
@@ -204,6 +204,7 @@ impl<'r> Environ<'r> {
         self.push_owned(b"mod_wsgi.x-request_start_us", self.request.time().to_string().as_bytes());
         self.push(b"mod_wsgi.x-queue_start_us", b"0");
         self.push(b"mod_wsgi.x-daemon_start_us", b"0");
+        self.request.identify();
         self.push_text(b"mod_wsgi.request_id", self.request.log_id());
         self.push_text(b"mod_wsgi.connection_id", connection.log_id());
     }
@@ -220,25 +221,14 @@ pub fn bytes(text: Option<&CStr>) -> &[u8] {
     text.map_or(b"", CStr::to_bytes)
 }
 
-/// The target of the request line as the client sent it; of an absolute one the part from the path on.
+/// The target of the request line as the client sent it, as httpd's own CGI handlers say it.
 fn request_uri(request: Request<'_>) -> &[u8] {
     target(bytes(request.request_line()))
 }
 
 fn target(line: &[u8]) -> &[u8] {
     let mut words = line.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty());
-    let target = words.nth(1).unwrap_or_default();
-    if target.starts_with(b"/") {
-        return target;
-    }
-    let after_scheme =
-        target.windows(3).position(|it| it == b"://").map_or(target.len(), |at| at + 3);
-    let host_on = target.get(after_scheme..).unwrap_or_default();
-    match host_on.iter().position(|&byte| byte == b'/') {
-        Some(slash) => host_on.get(slash..).unwrap_or_default(),
-        // `OPTIONS *` and `CONNECT host:port`.
-        None => target,
-    }
+    words.nth(1).unwrap_or_default()
 }
 
 /// What names of groups are made of, for one request.
@@ -306,7 +296,7 @@ mod tests {
     #[test]
     fn the_target_is_taken_as_the_client_sent_it() {
         assert_eq!(target(b"GET /a%20b?c=d HTTP/1.1"), b"/a%20b?c=d");
-        assert_eq!(target(b"GET http://host/a?b HTTP/1.1"), b"/a?b");
+        assert_eq!(target(b"GET http://host/a?b HTTP/1.1"), b"http://host/a?b");
         assert_eq!(target(b"OPTIONS * HTTP/1.1"), b"*");
         assert_eq!(target(b"GET http://host HTTP/1.1"), b"http://host");
         assert_eq!(target(b""), b"");

@@ -3,6 +3,7 @@
 //! [`handler`] decides who answers, [`environ`] collects what the application is told, and [`response`] hands its answer to httpd.
 //! Everything here runs on the httpd thread of the request.
 
+pub mod body;
 pub mod environ;
 pub mod handler;
 pub mod ownership;

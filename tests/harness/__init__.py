@@ -3,6 +3,7 @@
 from . import processes
 from .client import Client, Connection, Response, Truncated, read_response
 from .error_log import TRACEBACK, ErrorLog
+from .http2 import Http2Connection, StreamReset
 from .httpd import Httpd, StartFailed
 from .machine import machine
 from .mode import MODES, Mode
@@ -15,11 +16,13 @@ __all__ = [
     "Client",
     "Connection",
     "ErrorLog",
+    "Http2Connection",
     "Httpd",
     "Mode",
     "Rendezvous",
     "Response",
     "StartFailed",
+    "StreamReset",
     "Truncated",
     "machine",
     "processes",

@@ -46,8 +46,11 @@ class Response:
 class Connection:
     """One TCP connection to the server."""
 
-    def __init__(self, port, seconds=15.0):
+    def __init__(self, port, seconds=15.0, tls=None):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
         self.seconds = seconds
         self.buffer = b""
 

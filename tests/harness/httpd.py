@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from . import processes
 from .client import Connection, read_response
 from .error_log import ErrorLog
+from .http2 import Http2Connection
 from .machine import machine
 from .wait import wait_until
 
@@ -102,7 +104,7 @@ class Stage:
         """The file which loads the module; a copy of the build when httpd's children cannot read it."""
         if machine.readable_by(machine.user, machine.wsgi_load) and machine.readable_by(machine.user, machine.build):
             return machine.wsgi_load
-        copy = self.copy(machine.build, "build", ("venv", "serve"))
+        copy = self.copy(machine.build, "build", ("venv", "serve", "mod_wsgi-venv"))
         load = copy / "wsgi.load"
         load.write_text(machine.wsgi_load.read_text().replace(str(machine.build), str(copy)))
         return load
@@ -129,8 +131,10 @@ class Httpd:
     stage = None
     running = []
 
-    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True):
+    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True, load=None):
         self.config = config
+        # The file which loads the module; `load` is another than the one under test.
+        self.load = load or self.stage.load
         self.mpm = mpm
         self.run_as = run_as
         self.user = run_as or user or machine.user
@@ -149,8 +153,23 @@ class Httpd:
         self.error_log = ErrorLog(self.directory / "logs" / "error_log")
         self.process = None
         self.port = 0
+        # What a client needs to trust the certificate; see `certificate()`.
+        self.tls = None
 
     # Configuration and files
+
+    def certificate(self):
+        """Make a certificate for localhost; the lines of configuration which switch TLS on with it."""
+        key, certificate = self.directory / "key.pem", self.directory / "certificate.pem"
+        command = [
+            *("openssl", "req", "-x509", "-nodes", "-days", "2", "-newkey", "rsa:2048", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE", "-keyout", str(key), "-out", str(certificate)),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        self.tls = ssl.create_default_context(cafile=str(certificate))
+        # Another patch level of OpenSSL than it was built with, another name than that of the server, no session cache.
+        self.error_log.always_allowed += ["AH01882", "AH01909", "AH01873"]
+        return f'SSLEngine on\nSSLCertificateFile "{certificate}"\nSSLCertificateKeyFile "{key}"\n'
 
     def script(self, name, text):
         """Write a WSGI script, which the configuration finds as `${SCRIPTS}/name`."""
@@ -175,7 +194,7 @@ class Httpd:
             mpm_limits=MPM_LIMITS.format(start=2 if self.mpm == "prefork" else 1, workers=min(self.workers, 8) if self.mpm == "prefork" else self.workers),
             applications=self.stage.applications,
             venv=self.stage.venv,
-            load=f'Include "{self.stage.load}"',
+            load=f'Include "{self.load}"',
         )
         if self.python_home:
             base += f'WSGIPythonHome "{self.stage.venv}"\n'
@@ -307,7 +326,11 @@ class Httpd:
 
     def connect(self, seconds=15.0):
         """A connection for a test which looks at bytes."""
-        return Connection(self.port, seconds)
+        return Connection(self.port, seconds, self.tls)
+
+    def connect_http2(self, seconds=15.0):
+        """A connection which speaks HTTP/2 without asking first."""
+        return Http2Connection(self.port, seconds, self.tls)
 
     def request(self, method, path, headers=(), body=None, seconds=15.0):
         """One request on a connection of its own."""

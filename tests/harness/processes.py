@@ -1,5 +1,6 @@
 """What /proc says about the processes of a server."""
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -103,3 +104,20 @@ def libraries(pid):
     """The shared objects which a process has mapped."""
     maps = Path(f"/proc/{pid}/maps").read_text()
     return set(re.findall(r"(/\S+\.so[.\d]*)$", maps, re.MULTILINE))
+
+
+@contextlib.contextmanager
+def no_process_grows(server, kib=5 * 1024):
+    """No process of the server gains that much memory, not even for a moment where the kernel tells."""
+    pids = [server.pid, *server.descendants()]
+    peak = {pid: forget_peak(pid) for pid in pids}
+    before = {pid: memory(pid) for pid in pids}
+    yield
+    for pid in pids:
+        grown = memory(pid, "VmHWM" if peak[pid] else "VmRSS") - before[pid]
+        assert grown < kib, f"process {pid} ({command_line(pid)}) grew by {grown} KiB"
+
+
+def give(path, user):
+    """Make a file another user's."""
+    os.chown(path, user.pw_uid, user.pw_gid)

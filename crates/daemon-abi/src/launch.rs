@@ -225,8 +225,8 @@ impl Launch {
                     launch.listeners.push(number(value).ok_or(Error::Number("listener"))?);
                 }
                 b"home" => launch.home = Some(value.to_vec()),
-                b"python-eggs" => launch.python_eggs = Some(value.to_vec()),
                 b"python-path" => launch.python_path = value.to_vec(),
+                b"python-eggs" => launch.python_eggs = Some(value.to_vec()),
                 b"server-description" => launch.server_description = value.to_vec(),
                 b"server-mpm" => launch.server_mpm = value.to_vec(),
                 b"server-built" => launch.server_built = value.to_vec(),

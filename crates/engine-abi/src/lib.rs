@@ -150,7 +150,9 @@ pub struct ExchangeTable {
     /// `size_of::<ExchangeTable>()`.
     pub size: usize,
     /// Reads at least one byte of the request body into `buffer`, waiting for it. The number of bytes;
-    /// 0 at the end of the body; -1: the client went away; -2: it took too long; -3: anything else.
+    /// 0 at the end of the body; -1: the client went away; -2: it took too long; -3: anything else;
+    /// -4: it is larger than the server allows. An empty buffer only lets the client know that it is
+    /// being read.
     pub read: unsafe extern "C" fn(exchange: *mut c_void, buffer: *mut u8, len: usize) -> isize,
     /// Sends a head (null: sent before) and pieces of the body. `last`: the response ends with them;
     /// otherwise they are flushed to the client before the function returns. 0, or -1: the client is gone.
@@ -159,6 +161,17 @@ pub struct ExchangeTable {
         head: *const Head,
         chunks: *const Bytes,
         chunks_len: usize,
+        last: bool,
+    ) -> c_int,
+    /// Sends a head (null: sent before) and a part of a regular file; `last` as for `send`. The descriptor
+    /// is read from `offset` on; the server keeps a duplicate, so it may be closed afterwards. 0, or -1:
+    /// the client is gone.
+    pub send_file: unsafe extern "C" fn(
+        exchange: *mut c_void,
+        head: *const Head,
+        file: c_int,
+        offset: u64,
+        length: u64,
         last: bool,
     ) -> c_int,
     /// Writes one line to the log of the request's virtual host.

@@ -16,6 +16,7 @@ use crate::errors::{Log, Serving};
 use crate::events::Observer;
 use crate::exception::Incident;
 use crate::exchange::Exchange;
+use crate::file_wrapper::Place;
 use crate::gil::{self, released};
 use crate::input::Input;
 use crate::interpreter::Interpreter;
@@ -24,6 +25,7 @@ use crate::measure::Measure;
 use crate::metrics::METRICS;
 use crate::output::{Fault, HeadText};
 use crate::python::{Gil, Kind, Owned, Raised, Result};
+use crate::registration::Registration;
 use crate::request::{Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
@@ -82,22 +84,6 @@ struct Parts<'py> {
     start_response: Owned<'py>,
 }
 
-/// Keeps the request in `mod_wsgi.active_requests` while it lives.
-struct Registered<'py, 'a> {
-    py: Gil<'py>,
-    answering: &'a Answering<'a>,
-    id: Option<Owned<'py>>,
-}
-
-impl Drop for Registered<'_, '_> {
-    fn drop(&mut self) {
-        if let Some(id) = &self.id {
-            self.answering.interpreter.active_requests.get(self.py).remove_item(id);
-        }
-        self.answering.request.unregister(self.py);
-    }
-}
-
 /// References to `bytes` whose data is sent without the GIL.
 struct Pieces(Vec<*mut ffi::PyObject>);
 
@@ -138,28 +124,25 @@ impl Answering<'_> {
             let events = &self.interpreter.events;
             let observer = Observer::of(py, events, self.call, self.request);
             let observer = observer.as_ref();
-            let parts = match self.parts(&module, observer) {
-                Ok(Some(parts)) => parts,
-                Ok(None) => return self.no_callable(),
-                Err(Raised) => return self.failed(py, None),
+            let ending = {
+                let made = self.parts(&module, observer);
+                drop(module);
+                match made {
+                    Ok(Some(parts)) => self.run(py, parts, observer),
+                    Ok(None) => Ending::Ended(self.no_callable()),
+                    Err(Raised) => self.failed(py, None),
+                }
             };
-            drop(module);
-            let registered = self.register(&parts.environ);
-            let ending = self.run(py, parts, observer);
-            if !fork::serves() {
-                // The child of a fork in the application has come back here: the request is its parent's.
-                // SAFETY: ends the process.
-                unsafe { libc::_exit(1) };
-            }
-            if observer.is_some_and(|observer| observer.finished(py).is_err()) {
-                py.clear();
-            }
-            drop(registered);
             drop(session);
-            return match ending {
-                Ending::Ended(outcome) => outcome,
-                Ending::ToSend(pieces) => self.send_whole(pieces),
-            };
+            return self.end(ending);
+        }
+    }
+
+    /// Does what is left to do. Without the GIL.
+    fn end(&self, ending: Ending) -> Outcome {
+        match ending {
+            Ending::Ended(outcome) => outcome,
+            Ending::ToSend(pieces) => self.send_whole(pieces),
         }
     }
 
@@ -215,39 +198,50 @@ impl Answering<'_> {
         Ok(Some(Parts { application, environ, start_response }))
     }
 
-    /// Makes the request known to `mod_wsgi.request_data()` and in `mod_wsgi.active_requests`.
-    fn register<'py>(&self, environ: &Owned<'py>) -> Registered<'py, '_> {
-        let py = environ.py();
-        let registered = || -> Result<Option<Owned<'py>>> {
-            let id = self.interpreter.environ.request_id(environ)?;
-            let data = py.dict()?;
-            if let Some(id) = &id {
-                self.interpreter.active_requests.get(py).set_item(id, &data)?;
+    /// Runs the application as a request that is known and observed.
+    fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>, observer: Option<&Observer<'_>>) -> Ending {
+        let _registration = Registration::begin(self.interpreter, self.request, &parts.environ);
+        let ending = self.respond(py, parts, observer);
+        if !fork::serves() {
+            // The child of a fork in the application has come back here: the request is its parent's.
+            // SAFETY: ends the process.
+            unsafe { libc::_exit(1) };
+        }
+        if let Some(observer) = observer {
+            let status = match &ending {
+                Ending::Ended(_) => self.request.status(),
+                Ending::ToSend(_) => lock(&self.request.output).status_to_be().unwrap_or(500),
+            };
+            if observer.finished(py, status).is_err() {
+                py.clear();
             }
-            self.request.register(id.clone().map(Owned::keep), data.keep());
-            Ok(id)
-        };
-        let id = registered().unwrap_or_else(|Raised| {
-            // There is no memory for it; the application may still do without.
-            py.clear();
-            None
-        });
-        Registered { py, answering: self, id }
+        }
+        ending
     }
 
     /// Calls the application, and sends what it answers unless that can wait until the GIL is given back.
-    fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>, observer: Option<&Observer<'_>>) -> Ending {
+    fn respond<'py>(
+        &self,
+        py: Gil<'py>,
+        parts: Parts<'py>,
+        observer: Option<&Observer<'_>>,
+    ) -> Ending {
         let Parts { mut application, environ, start_response } = parts;
         if let Some(observer) = observer {
             match observer.started(py, application, &environ) {
                 Ok(chosen) => application = chosen,
-                Err(Raised) => return Ending::Ended(self.failed(py, Some(observer))),
+                Err(Raised) => return self.failed(py, Some(observer)),
             }
         }
         let Ok(result) = application.call([&environ, &start_response]) else {
-            return Ending::Ended(self.failed(py, observer));
+            return self.failed(py, observer);
         };
         drop((application, environ, start_response));
+        if let Some(sent) = self.file(&result) {
+            let failure = sent.is_err().then(|| self.failed(py, observer));
+            self.close(&result);
+            return failure.unwrap_or_else(|| Ending::ToSend(Pieces(Vec::new())));
+        }
         match self.whole_body(&result) {
             // What is told of the end of a request knows how much was sent.
             Ok(Some(pieces)) if observer.is_some() => {
@@ -262,10 +256,28 @@ impl Answering<'_> {
                 let failure = sent.is_err().then(|| self.failed(py, observer));
                 self.close(&result);
                 // The end goes out last: with it the server may give this thread's place to another request.
-                failure.map_or_else(|| Ending::ToSend(Pieces(Vec::new())), Ending::Ended)
+                failure.unwrap_or_else(|| Ending::ToSend(Pieces(Vec::new())))
             }
-            Err(Raised) => Ending::Ended(self.failed(py, observer)),
+            Err(Raised) => self.failed(py, observer),
         }
+    }
+
+    /// Sends a wrapped file without looking at its bytes. `None`: it is no such file, or something was sent before.
+    fn file(&self, result: &Owned<'_>) -> Option<Result<()>> {
+        let py = result.py();
+        if !self.interpreter.classes.file_wrapper.has(result)
+            || lock(&self.request.output).is_committed()
+        {
+            return None;
+        }
+        // SAFETY: it was just seen to be an instance.
+        let place = unsafe { Place::of(result, &self.interpreter.locate) }?;
+        // SAFETY: the closure touches no Python object.
+        let sent = unsafe { released(py, || Some(self.request.send_file(place.open().ok()?))) };
+        Some(match sent? {
+            Ok(()) | Err(Fault::Gone | Fault::Over) => Ok(()),
+            Err(fault) => Err(start_response::raise(py, &fault)),
+        })
     }
 
     /// The pieces of a body that is a plain list or tuple, which has neither code of its own nor `close`.
@@ -330,6 +342,7 @@ impl Answering<'_> {
             .filter(|slice| !slice.is_empty())
             .collect();
         // Checked before: what is left to go wrong is the client.
+        self.request.end_lines();
         let _ = self.request.send(&slices, true);
         total
     }
@@ -344,7 +357,7 @@ impl Answering<'_> {
             let item = unsafe { Owned::new(py, ffi::PyIter_Next(iterator.as_ptr())) };
             let Ok(item) = item else { break };
             let piece = check_piece(&item)?;
-            if !piece.is_empty() && !self.send(py, &[piece], false)? {
+            if !piece.is_empty() && !self.send(py, piece)? {
                 return Ok(());
             }
         }
@@ -354,14 +367,15 @@ impl Answering<'_> {
         lock(&self.request.output).check().map_err(|fault| start_response::raise(py, &fault))
     }
 
-    /// Sends without the GIL. `false`: the client takes no more.
-    fn send(&self, py: Gil<'_>, pieces: &[&[u8]], end: bool) -> Result<bool> {
+    /// Sends a piece without the GIL. `false`: no more is taken, because the client went away or because the declared
+    /// length is exceeded. When it is only reached iteration goes on: an application may do something at its end.
+    fn send(&self, py: Gil<'_>, piece: &[u8]) -> Result<bool> {
         if lock(&self.request.output).is_whole() {
-            return Ok(true);
+            return Ok(false);
         }
         // SAFETY: the closure touches the data of bytes objects that the caller holds.
-        match unsafe { released(py, || self.request.send(pieces, end)) } {
-            Ok(()) => Ok(true),
+        match unsafe { released(py, || self.request.send(&[piece], false)) } {
+            Ok(()) => Ok(!lock(&self.request.output).has_surplus()),
             Err(Fault::Gone | Fault::Over) => Ok(false),
             Err(fault) => Err(start_response::raise(py, &fault)),
         }
@@ -381,40 +395,36 @@ impl Answering<'_> {
         }
     }
 
-    /// The outcome of a call that raised.
-    fn failed(&self, py: Gil<'_>, observer: Option<&Observer<'_>>) -> Outcome {
+    /// The ending of a call that raised.
+    fn failed(&self, py: Gil<'_>, observer: Option<&Observer<'_>>) -> Ending {
         let exception = py.take_raised();
         if let Some(exception) = &exception {
             if exception.is_exception(&self.interpreter.request_timeout.get(py)) {
-                return self.timed_out(py);
+                return self.timed_out();
             }
             if observer.is_some_and(|observer| observer.raised(py, exception).is_err()) {
                 py.clear();
             }
         }
         self.report_exception(py, exception, ["WRS4001", "WRS4017"], "exception in");
-        self.failure()
+        Ending::Ended(self.failure())
     }
 
-    /// The outcome of a call that was ended by `mod_wsgi.RequestTimeout`: 504 with an empty body, if it is not too
-    /// late to say so.
-    fn timed_out(&self, py: Gil<'_>) -> Outcome {
+    /// The ending of a call that `mod_wsgi.RequestTimeout` ended: 504 with an empty body, if it is not too late to say
+    /// so.
+    fn timed_out(&self) -> Ending {
         let line = format!(
             "WRS4022: the application {} was ended by mod_wsgi.RequestTimeout",
             self.script()
         );
         self.log(Level::Info, line.as_bytes());
-        {
-            let mut output = lock(&self.request.output);
-            if output.is_committed() {
-                drop(output);
-                return self.failure();
-            }
-            output.set_head(HeadText::new(504, b"504 Gateway Timeout"));
+        let mut output = lock(&self.request.output);
+        if output.is_committed() {
+            drop(output);
+            return Ending::Ended(self.failure());
         }
-        // SAFETY: the closure touches no Python object. What can go wrong is the client.
-        let _ = unsafe { released(py, || self.request.send(&[], true)) };
-        Outcome::Done
+        output.set_head(HeadText::new(504, b"504 Gateway Timeout"));
+        Ending::ToSend(Pieces(Vec::new()))
     }
 
     fn failure(&self) -> Outcome {

@@ -74,6 +74,13 @@ impl<T> Class<T> {
         self.object.get(py)
     }
 
+    /// Whether an object is an instance of it, or of a type derived from it.
+    pub(crate) fn has(&self, object: &Owned<'_>) -> bool {
+        let class = self.object.as_ptr().cast::<ffi::PyTypeObject>();
+        // SAFETY: the GIL is held, as `object` proves; both are live objects, the second a type.
+        unsafe { ffi::PyObject_TypeCheck(object.as_ptr(), class) != 0 }
+    }
+
     /// A new instance. Not for types that take part in garbage collection.
     pub(crate) fn instance<'py>(&self, py: Gil<'py>, data: T) -> Result<Owned<'py>> {
         let class = self.object.as_ptr().cast::<ffi::PyTypeObject>();

@@ -204,7 +204,7 @@ impl Environ {
                 secure = wsgi::environ::is_https(value);
             } else if let Some(carried) = name.strip_prefix(HIDDEN) {
                 carry(py, &environ, carried, value)?;
-            } else {
+            } else if !is_constant(name) {
                 // May run a codec that is written in Python, so no lock is held for it.
                 let value = decode(py, name, value)?;
                 let key = key(py, &mut lock(&self.keys), name)?;
@@ -224,6 +224,22 @@ impl Environ {
     /// The id of the request, if httpd gave it one.
     pub(crate) fn request_id<'py>(&self, environ: &Owned<'py>) -> Result<Option<Owned<'py>>> {
         environ.item(&self.request_id.get(environ.py()))
+    }
+}
+
+/// Whether the template says it, so that no configuration (`SetEnv wsgi.version 9`) says something else.
+fn is_constant(name: &[u8]) -> bool {
+    let of_wsgi: &[&[u8]] = &[
+        b"version",
+        b"multithread",
+        b"multiprocess",
+        b"run_once",
+        b"file_wrapper",
+        b"input_terminated",
+    ];
+    match name.strip_prefix(b"wsgi.") {
+        Some(rest) => of_wsgi.contains(&rest),
+        None => name == b"mod_wsgi.version" || name == b"apache.version",
     }
 }
 
@@ -262,8 +278,8 @@ fn parse(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// A number that the server sends along for us, by its name behind the prefix.
+/// A number that the server sends along for us, by its name behind the prefix. The last one counts.
 pub(crate) fn carried(pairs: &[(&[u8], &[u8])], name: &[u8]) -> Option<u64> {
-    let (_, value) = pairs.iter().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;
+    let (_, value) = pairs.iter().rev().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;
     parse(value)
 }

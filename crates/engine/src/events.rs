@@ -205,7 +205,7 @@ impl<'a> Observer<'a> {
     }
 
     /// Tells that the request is over.
-    pub(crate) fn finished(&self, py: Gil<'_>) -> Result<()> {
+    pub(crate) fn finished(&self, py: Gil<'_>, status: u16) -> Result<()> {
         let fields = self.origin(py)?;
         let traffic = &self.request.traffic;
         let seconds = |microseconds: u64| microseconds as f64 / 1e6;
@@ -223,7 +223,7 @@ impl<'a> Observer<'a> {
         fields.float("cpu_time", cpu.total())?;
         fields.float("application_finish", finish)?;
         fields.float("application_time", (finish - self.started).max(0.0))?;
-        fields.int("status", self.request.status().into())?;
+        fields.int("status", status.into())?;
         fields.float("gil_wait_time", seconds(waited))?;
         fields.int("gil_wait_count", waits)?;
         self.tell(py, "request_finished", fields).map(drop)

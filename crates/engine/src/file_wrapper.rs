@@ -5,6 +5,9 @@
 //! <https://peps.python.org/pep-3333/#optional-platform-specific-file-handling>.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::fs::File;
+use std::io;
+use std::os::fd::RawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 
@@ -15,6 +18,7 @@ use crate::class::{
     self, Class, Description, Instance, NO_ATTRIBUTE, Table, attribute, method_no_arguments, slot,
     slot_doc, slot_table,
 };
+use crate::exchange::FilePart;
 use crate::python::{Gil, Kept, Kind, Owned, Raised, Result};
 use crate::request::lock;
 
@@ -37,6 +41,75 @@ impl FileWrapper {
         file.release(py);
         Some(object)
     }
+}
+
+/// Where a wrapped file is, as its object says: descriptor and position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    descriptor: RawFd,
+    offset: u64,
+}
+
+impl Place {
+    /// The place of the file in an instance of `mod_wsgi.FileWrapper`; `None` if it can only be iterated over. `locate`
+    /// is the function of `support.py`.
+    ///
+    /// # Safety
+    /// `wrapper` is such an instance.
+    pub(crate) unsafe fn of(wrapper: &Owned<'_>, locate: &Kept) -> Option<Self> {
+        let py = wrapper.py();
+        // SAFETY: by this function's contract.
+        let file = unsafe { class::data::<FileWrapper>(wrapper.as_ptr()) }.file(py);
+        let found = file.and_then(|file| locate.get(py).call([&file]));
+        let Ok(found) = found else {
+            py.clear();
+            return None;
+        };
+        // SAFETY: the GIL is held; a live object, which the function makes a tuple of two numbers or `None`; anything
+        // else raises.
+        let (descriptor, offset) = unsafe {
+            if found.is_none() {
+                return None;
+            }
+            let number = |at| ffi::PyLong_AsLongLong(ffi::PyTuple_GetItem(found.as_ptr(), at));
+            (number(0), number(1))
+        };
+        if py.is_raised() {
+            py.clear();
+            return None;
+        }
+        let descriptor = RawFd::try_from(descriptor).ok().filter(|number| *number >= 0)?;
+        Some(Self { descriptor, offset: u64::try_from(offset).ok()? })
+    }
+
+    /// The rest of the file from there on, if it is a regular one that may be read. It is opened once more, so that
+    /// reading it moves no position that the application knows. Without the GIL.
+    pub(crate) fn open(self) -> io::Result<FilePart> {
+        // SAFETY: the call takes a number and gives one. If the application closes the descriptor meanwhile, it fails
+        // or sees another file, as any use by number would.
+        let mode = unsafe { libc::fcntl(self.descriptor, libc::F_GETFL) };
+        if mode < 0 || mode & libc::O_ACCMODE == libc::O_WRONLY || mode & libc::O_PATH != 0 {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        // Asked before it is opened: opening a device can do something. The files of /proc say that they are empty.
+        let size = regular_size(self.descriptor).filter(|size| *size > 0);
+        let size = size.ok_or(io::ErrorKind::InvalidInput)?;
+        let file = File::open(format!("/proc/self/fd/{}", self.descriptor))?;
+        let length = size.saturating_sub(self.offset);
+        Ok(FilePart { file, offset: self.offset, length })
+    }
+}
+
+/// The size of a regular file.
+fn regular_size(descriptor: RawFd) -> Option<u64> {
+    let mut facts = std::mem::MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the place is as large as the call expects.
+    if unsafe { libc::fstat(descriptor, facts.as_mut_ptr()) } != 0 {
+        return None;
+    }
+    // SAFETY: the call succeeded, so it has filled the place.
+    let facts = unsafe { facts.assume_init() };
+    (facts.st_mode & libc::S_IFMT == libc::S_IFREG).then_some(facts.st_size.unsigned_abs())
 }
 
 python_fn! {
@@ -195,4 +268,55 @@ pub(crate) fn class(py: Gil<'_>, module: &Owned<'_>) -> Result<Class<FileWrapper
     ];
     let flags = ffi::Py_TPFLAGS_BASETYPE | ffi::Py_TPFLAGS_HAVE_GC;
     Class::create(py, module, Description { name: NAME, flags, slots })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Seek, SeekFrom, Write};
+    use std::os::fd::AsRawFd;
+
+    /// A file without a name.
+    fn file(content: &[u8]) -> File {
+        let path = std::env::temp_dir().join(format!(
+            "wsgi-file-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
+        let options = &mut File::options();
+        let mut file = options.read(true).write(true).create_new(true).open(&path).unwrap();
+        std::fs::remove_file(path).unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    fn open(file: &File, offset: u64) -> io::Result<FilePart> {
+        Place { descriptor: file.as_raw_fd(), offset }.open()
+    }
+
+    #[test]
+    fn a_file_is_opened_once_more_and_its_position_stays() {
+        let mut given = file(b"0123456789");
+        given.seek(SeekFrom::Start(3)).unwrap();
+        let mut part = open(&given, 4).unwrap();
+        assert_eq!((part.offset, part.length), (4, 6));
+        let mut text = String::new();
+        part.file.read_to_string(&mut text).unwrap();
+        assert_eq!((text.as_str(), given.stream_position().unwrap()), ("0123456789", 3));
+    }
+
+    #[test]
+    fn behind_the_end_there_is_nothing() {
+        assert_eq!(open(&file(b"0123"), 9).unwrap().length, 0);
+    }
+
+    #[test]
+    fn only_a_regular_file_that_may_be_read_and_has_a_size_is_opened() {
+        let writable = File::options().write(true).open("/dev/null").unwrap();
+        assert!(open(&writable, 0).is_err(), "write only");
+        assert!(open(&File::open("/dev/null").unwrap(), 0).is_err(), "a device");
+        assert!(open(&File::open("/").unwrap(), 0).is_err(), "a directory");
+        assert!(open(&File::open("/proc/self/status").unwrap(), 0).is_err(), "the kernel's");
+        assert!(Place { descriptor: 1 << 20, offset: 0 }.open().is_err(), "nothing at all");
+    }
 }

@@ -44,6 +44,14 @@ impl Reader {
     /// Reads up to `limit` bytes, less only at the end.
     fn read(&mut self, exchange: &mut dyn Exchange, limit: usize) -> Result<Vec<u8>, Fault> {
         self.check()?;
+        if limit == 0 {
+            // The application may mean to tell the client to go on.
+            let told = if self.at_end { Ok(0) } else { exchange.read(&mut []) };
+            return told.map(|_| Vec::new()).map_err(|error| {
+                self.failed = true;
+                Fault::Read(error)
+            });
+        }
         let mut data = self.buffer.take(limit).to_vec();
         let mut filled = data.len();
         while filled < limit && !self.at_end {
@@ -139,7 +147,10 @@ impl Input {
         match outcome {
             Ok(Ok(data)) => Ok(data),
             Ok(Err(Fault::Memory)) => Err(py.out_of_memory()),
-            Ok(Err(fault)) => Err(py.raise(Kind::Os, explain(&fault))),
+            Ok(Err(fault)) => {
+                let (kind, text) = explain(&fault);
+                Err(py.raise(kind, text))
+            }
             Err(_) => Err(over(py)),
         }
     }
@@ -169,19 +180,26 @@ fn over(py: Gil<'_>) -> Raised {
     py.raise(Kind::Runtime, "wsgi.input was used after the request had ended")
 }
 
-fn explain(fault: &Fault) -> &'static str {
+/// The exception for a fault: each is an `OSError`, and one that says so if the client is to blame.
+fn explain(fault: &Fault) -> (Kind, &'static str) {
     match fault {
-        Fault::Read(ReadError::Gone) => {
-            "mod_wsgi request data read error: Connection was terminated"
-        }
-        Fault::Read(ReadError::TimedOut) => {
-            "mod_wsgi request data read error: the client sent nothing for too long"
-        }
+        Fault::Read(ReadError::Gone) => (
+            Kind::ConnectionReset,
+            "mod_wsgi request data read error: Connection was terminated by the client",
+        ),
+        Fault::Read(ReadError::TimedOut) => (
+            Kind::TimedOut,
+            "mod_wsgi request data read error: the client sent nothing for too long",
+        ),
+        Fault::Read(ReadError::TooLarge) => (
+            Kind::Os,
+            "mod_wsgi request data read error: the client sends more than LimitRequestBody allows",
+        ),
         Fault::Read(ReadError::Failed) => {
-            "mod_wsgi request data read error: the error log has the reason"
+            (Kind::Os, "mod_wsgi request data read error: the error log has the reason")
         }
-        Fault::Memory => "mod_wsgi request data: there is no memory for it",
-        Fault::Again => "mod_wsgi request data: the input is already in an error state",
+        Fault::Memory => (Kind::Os, "mod_wsgi request data: there is no memory for it"),
+        Fault::Again => (Kind::Os, "mod_wsgi request data: the input is already in an error state"),
     }
 }
 
@@ -215,12 +233,8 @@ python_fn! {
         if input.request.is_over() {
             return Err(over(py));
         }
-        let data = match limit {
-            Some(0) => Vec::new(),
-            limit => input.with(py, |reader, exchange| {
-                reader.read(exchange, limit.unwrap_or(usize::MAX))
-            })?,
-        };
+        let data =
+            input.with(py, |reader, exchange| reader.read(exchange, limit.unwrap_or(usize::MAX)))?;
         Ok(py.bytes(&data)?.into_ptr())
     }
 }
@@ -258,7 +272,7 @@ python_fn! {
             }
             total = total.saturating_add(line.len());
             list.append(&py.bytes(&line)?)?;
-            if hint.is_some_and(|hint| total > hint) {
+            if hint.is_some_and(|hint| total >= hint) {
                 break;
             }
         }

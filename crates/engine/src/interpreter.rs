@@ -53,6 +53,8 @@ pub(crate) struct Interpreter {
     pub(crate) events: Arc<Events>,
     /// Scripts may end by `SystemExit` without a word.
     pub(crate) service: bool,
+    /// The function `locate` of `support.py`.
+    pub(crate) locate: Kept,
     describe: Kept,
     shut_down: Kept,
     end_at_sigterm: Kept,
@@ -215,6 +217,7 @@ fn try_set_up(
             active_requests: module.attr(c"active_requests")?.keep(),
             request_timeout: module.attr(c"RequestTimeout")?.keep(),
             events: Arc::new(Events::create(&module, &support, startup.log)?),
+            locate: support.item_named(c"locate")?.keep(),
             describe: describe.clone().keep(),
             shut_down: support.item_named(c"shut_down")?.keep(),
             end_at_sigterm: support.item_named(c"end_at_sigterm")?.keep(),

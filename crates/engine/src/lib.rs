@@ -31,6 +31,7 @@ mod metrics;
 mod module;
 mod output;
 mod python;
+mod registration;
 mod request;
 mod start;
 mod start_response;
@@ -39,7 +40,7 @@ mod watch;
 
 pub use engine::{Engine, open};
 pub use engine_abi::{Level, Outcome};
-pub use exchange::{Exchange, Gone, Head, ReadError};
+pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
 pub use start::{Error, LogFn, Reload, ServerWords, StartUp, initialise};

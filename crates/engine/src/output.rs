@@ -93,6 +93,15 @@ pub(crate) struct Admitted {
     pub(crate) nothing: bool,
 }
 
+/// How a file is to be sent.
+#[derive(Debug)]
+pub(crate) struct FileAdmitted {
+    /// The head, which always goes with it.
+    pub(crate) head: Option<HeadText>,
+    /// How many bytes may go out.
+    pub(crate) bytes: u64,
+}
+
 /// The state of a response.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
@@ -110,6 +119,8 @@ pub(crate) struct Output {
     ended: bool,
     short: bool,
     gone: bool,
+    /// There was more than the declared length.
+    surplus: bool,
 }
 
 impl Output {
@@ -128,6 +139,11 @@ impl Output {
         self.committed.then_some(self.code)
     }
 
+    /// The status code that went out, or that will if the response goes on as it is.
+    pub(crate) fn status_to_be(&self) -> Option<u16> {
+        self.status().or_else(|| self.head.as_ref().map(|head| head.code))
+    }
+
     /// The response ended before its declared length.
     pub(crate) fn is_short(&self) -> bool {
         self.short
@@ -136,6 +152,11 @@ impl Output {
     /// The whole response was sent.
     pub(crate) fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// More was offered than the declared length.
+    pub(crate) fn has_surplus(&self) -> bool {
+        self.surplus
     }
 
     /// The client went away.
@@ -159,10 +180,13 @@ impl Output {
             return Err(Fault::Gone);
         }
         if self.ended || (self.whole && !end) {
+            self.surplus |= bytes > 0;
             return Ok(Admitted { nothing: true, ..Admitted::default() });
         }
         let head = self.commit()?;
-        let bytes = self.limit.allow(bytes);
+        let offered = bytes;
+        let bytes = self.limit.allow(offered);
+        self.surplus |= bytes < offered;
         let left = self.limit.remaining();
         // A declared length that is reached ends the response: what follows is dropped anyway.
         self.short = end && left.is_some_and(|left| left > 0);
@@ -177,6 +201,27 @@ impl Output {
             return Ok(());
         }
         self.head.as_ref().ok_or(Fault::NotStarted)?.declared_length().map(drop)
+    }
+
+    /// Decides about a response that is `bytes` bytes of a file. Declares its length if the application has not.
+    pub(crate) fn admit_file(&mut self, bytes: u64) -> Result<FileAdmitted, Fault> {
+        if let Some(head) = self.head.as_mut().filter(|_| !self.committed) {
+            // The length of the answer to a HEAD is that of the body it would have.
+            if head.declared_length()?.is_none() && wsgi::has_body(head.code, false) {
+                head.push(b"Content-Length", bytes.to_string().as_bytes());
+            }
+        }
+        let has_body =
+            self.head.as_ref().is_some_and(|head| wsgi::has_body(head.code, self.head_only));
+        let bytes = if has_body { bytes } else { 0 };
+        let admitted = self.admit(0, false)?;
+        let left = self.limit.remaining().unwrap_or(bytes);
+        Ok(FileAdmitted { head: admitted.head, bytes: bytes.min(left) })
+    }
+
+    /// Notes how much of a file was sent.
+    pub(crate) fn file_sent(&mut self, bytes: u64) {
+        self.whole = self.limit.take(bytes) == Some(0);
     }
 
     fn commit(&mut self) -> Result<Option<HeadText>, Fault> {
@@ -266,5 +311,48 @@ mod tests {
             assert_eq!(head.status_line, b"200 Fine");
             assert_eq!(head.headers, [(&b"A"[..], &b"1"[..]), (b"a", b"2")]);
         });
+    }
+
+    /// How a file of `bytes` bytes is sent: how many go out, the length the client is told, and, if `sent` did, whether
+    /// the response is whole.
+    fn file(output: &mut Output, bytes: u64, sent: u64) -> (u64, Option<u64>, bool) {
+        let admitted = output.admit_file(bytes).unwrap();
+        let declared = admitted.head.as_ref().unwrap().declared_length().unwrap();
+        output.file_sent(sent);
+        let end = output.admit(0, true).unwrap();
+        assert_eq!(end.last, !output.is_short());
+        (admitted.bytes, declared, end.last)
+    }
+
+    #[test]
+    fn the_length_of_a_file_is_declared_unless_the_application_did() {
+        assert_eq!(file(&mut started(&[], false), 7, 7), (7, Some(7), true));
+        let length: &[(&[u8], &[u8])] = &[(b"Content-Length", b"4")];
+        assert_eq!(file(&mut started(length, false), 7, 4), (4, Some(4), true));
+    }
+
+    #[test]
+    fn a_file_that_is_too_short_is_not_whole() {
+        let length: &[(&[u8], &[u8])] = &[(b"Content-Length", b"9")];
+        assert_eq!(file(&mut started(length, false), 7, 7), (7, Some(9), false));
+        assert_eq!(file(&mut started(length, false), 0, 0), (0, Some(9), false));
+    }
+
+    #[test]
+    fn a_file_whose_sending_ended_early_is_not_whole() {
+        assert_eq!(file(&mut started(&[], false), 7, 6), (7, Some(7), false));
+    }
+
+    #[test]
+    fn a_file_has_no_bytes_where_there_is_no_body() {
+        assert_eq!(file(&mut started(&[], true), 7, 0), (0, Some(7), true));
+        let mut output = Output::new(false);
+        output.set_head(HeadText::new(304, b"304 Not Modified"));
+        assert_eq!(file(&mut output, 7, 0), (0, None, true));
+    }
+
+    #[test]
+    fn a_file_needs_a_head() {
+        assert_eq!(Output::new(false).admit_file(1).unwrap_err(), Fault::NotStarted);
     }
 }

@@ -28,9 +28,12 @@ pub(crate) type Result<T> = std::result::Result<T, Raised>;
 /// The built-in exceptions this engine raises.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
+    BrokenPipe,
+    ConnectionReset,
     Os,
     Runtime,
     System,
+    TimedOut,
     Type,
     Value,
 }
@@ -40,9 +43,12 @@ impl Kind {
         // SAFETY: Python sets these pointers when it starts and never changes them.
         unsafe {
             match self {
+                Self::BrokenPipe => ffi::PyExc_BrokenPipeError,
+                Self::ConnectionReset => ffi::PyExc_ConnectionResetError,
                 Self::Os => ffi::PyExc_OSError,
                 Self::Runtime => ffi::PyExc_RuntimeError,
                 Self::System => ffi::PyExc_SystemError,
+                Self::TimedOut => ffi::PyExc_TimeoutError,
                 Self::Type => ffi::PyExc_TypeError,
                 Self::Value => ffi::PyExc_ValueError,
             }

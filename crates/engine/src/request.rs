@@ -17,7 +17,7 @@ use wsgi::LogLines;
 
 use crate::clock;
 use crate::errors::Stream;
-use crate::exchange::{Exchange, Gone, Head, ReadError};
+use crate::exchange::{Exchange, FilePart, Gone, Head, ReadError};
 use crate::fork;
 use crate::input::Reader;
 use crate::metrics::METRICS;
@@ -251,6 +251,36 @@ impl Request {
         .unwrap_or(Err(Fault::Over))
     }
 
+    /// Sends a part of a file as the whole response. Never with the GIL.
+    pub(crate) fn send_file(&self, mut part: FilePart) -> Result<(), Fault> {
+        self.exchange(|exchange| {
+            let admitted = lock(&self.output).admit_file(part.length)?;
+            part.length = admitted.bytes;
+            let send = |exchange: &mut dyn Exchange, head: Option<&Head<'_>>| {
+                // The end goes out later, when the application is done.
+                if part.length == 0 {
+                    exchange.send(head, &[], false).map(|()| None)
+                } else {
+                    exchange.send_file(head, &part, false).map(Some)
+                }
+            };
+            let sent = match &admitted.head {
+                Some(head) => head.with(|head| send(exchange, Some(head))),
+                None => send(exchange, None),
+            };
+            match sent {
+                Ok(None) => {}
+                Ok(Some(count)) => lock(&self.output).file_sent(count),
+                Err(Gone) => {
+                    lock(&self.output).set_gone();
+                    return Err(Fault::Gone);
+                }
+            }
+            Ok(())
+        })
+        .unwrap_or(Err(Fault::Over))
+    }
+
     /// Writes a line to the log of the request. With or without the GIL; it never waits for the exchange.
     pub(crate) fn log(&self, level: Level, line: &[u8]) -> Result<(), Over> {
         if !fork::serves() {
@@ -297,11 +327,22 @@ impl Request {
         rest.map_or(Ok(()), |line| self.log(Level::Error, &line))
     }
 
+    /// Logs what the streams have of lines that have not ended.
+    ///
+    /// Before the end of the response goes out: what a worker says later belongs to no request for the server.
+    pub(crate) fn end_lines(&self) {
+        let mut ended = Vec::new();
+        for lines in lock(&self.lines).iter_mut() {
+            lines.flush(|line| ended.push(line.to_vec()));
+        }
+        for line in ended {
+            let _ = self.log(Level::Error, &line);
+        }
+    }
+
     /// Ends the request: waits for a thread that uses the exchange, then takes it away. Never with the GIL.
     pub(crate) fn finish(&self) {
-        for stream in [Stream::Errors, Stream::Stdout, Stream::Stderr] {
-            let _ = self.flush_stream(stream);
-        }
+        self.end_lines();
         self.over.store(true, Ordering::Release);
         let mut guard = lock(&self.exchange);
         if let Some(borrowed) = guard.take() {

@@ -44,7 +44,7 @@ pub(crate) fn raise(py: Gil<'_>, fault: &Fault) -> Raised {
             py.raise(Kind::Runtime, "start_response was not called before the first output")
         }
         Fault::ContentLength(error) => py.raise(Kind::Value, &error.to_string()),
-        Fault::Gone => py.raise(Kind::Os, "client connection closed"),
+        Fault::Gone => py.raise(Kind::BrokenPipe, "client connection closed"),
         Fault::Over => over(py),
     }
 }
@@ -155,8 +155,11 @@ fn head(py: Gil<'_>, status: &Owned<'_>, headers: &Owned<'_>) -> Result<HeadText
     let status_line = status.as_latin1("the status")?;
     let status = wsgi::status::parse(status_line)
         .map_err(|error| py.raise(Kind::Value, &error.to_string()))?;
-    if status.code < 100 {
-        return Err(py.raise(Kind::Value, "the status code must be at least 100"));
+    if status.code < 200 {
+        // Taken for the whole response it would put the client out of step.
+        let message =
+            "the status code must be 200 or more: the server sends interim responses itself";
+        return Err(py.raise(Kind::Value, message));
     }
     let mut head = HeadText::new(status.code, status_line);
     let mut at = 0;

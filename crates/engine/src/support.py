@@ -228,6 +228,19 @@ def end_at_sigterm():
     signal.signal(signal.SIGINT, end)
 
 
+def locate(file):
+    """The descriptor and the position of a file whose bytes are those that its `read` gives; else None."""
+    try:
+        for inner in (file, getattr(file, "file", None)):
+            # The files of gzip, bz2 and lzma have the descriptor of what they decompress.
+            if any(base.__name__ == "BaseStream" for base in type(inner).__mro__):
+                return None
+        descriptor, position = file.fileno(), file.tell()
+    except Exception:
+        return None
+    return (descriptor, position) if type(descriptor) is type(position) is int else None
+
+
 def shut_down():
     """What Python does before it ends, short of ending: the exceptions that were raised."""
     raised = []

@@ -36,8 +36,9 @@ pub enum Event<'a> {
     Stdin(&'a [u8]),
     /// The end of the request body.
     StdinEnd,
-    /// The front wants no response any more; the request is still to be ended.
-    Abort,
+    /// The front wants no response any more; the request is still to be ended. FastCGI leaves the
+    /// content empty.
+    Abort(&'a [u8]),
     /// An answer to be written to the front as it is.
     Reply(&'a [u8]),
 }
@@ -116,7 +117,7 @@ impl Responder {
                 Step::Request(request) => Event::Request(request),
                 Step::Stdin => Event::Stdin(frames.content(span)),
                 Step::StdinEnd => Event::StdinEnd,
-                Step::Abort => Event::Abort,
+                Step::Abort => Event::Abort(frames.content(span)),
                 Step::Reply => Event::Reply(&self.reply),
             }));
         }
@@ -411,7 +412,7 @@ mod tests {
         worker.feed(&begun(1));
         worker.feed(&request::abort(1));
         assert_eq!(worker.next(), request_event(1));
-        assert_eq!(worker.next(), Some(Event::Abort));
+        assert_eq!(worker.next(), Some(Event::Abort(b"")));
     }
 
     #[test]

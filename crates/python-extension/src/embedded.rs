@@ -4,11 +4,12 @@
 //! process ends. `call` runs on any httpd thread, without the GIL; a panic becomes a failed call.
 
 use std::ffi::{c_int, c_void};
+use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use engine::{Engine, Exchange, Gone, Head, Level, Outcome, ReadError, Reload};
+use engine::{Engine, Exchange, FilePart, Gone, Head, Level, Outcome, ReadError, Reload};
 use engine_abi::{Bytes, ExchangeTable, Pair, VERSION};
 
 static ENGINE: OnceLock<Engine> = OnceLock::new();
@@ -190,6 +191,24 @@ struct Server<'a> {
 // one thread at a time while the thread that has the request waits for the call to return.
 unsafe impl Send for Server<'_> {}
 
+/// The headers of a head in the table's shape.
+fn pairs(head: Option<&Head<'_>>) -> Vec<Pair> {
+    head.map_or(&[][..], |head| head.headers)
+        .iter()
+        .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
+        .collect()
+}
+
+/// A head in the table's shape, with its headers in `headers`.
+fn given(head: &Head<'_>, headers: &[Pair]) -> engine_abi::Head {
+    engine_abi::Head {
+        status: head.status,
+        status_line: Bytes::new(head.status_line),
+        headers: headers.as_ptr(),
+        headers_len: headers.len(),
+    }
+}
+
 impl Exchange for Server<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         // SAFETY: the module's function and its own pointer; the buffer has this length.
@@ -197,28 +216,36 @@ impl Exchange for Server<'_> {
         match count {
             -1 => Err(ReadError::Gone),
             -2 => Err(ReadError::TimedOut),
+            -4 => Err(ReadError::TooLarge),
             count => usize::try_from(count).map_err(|_| ReadError::Failed),
         }
     }
 
     fn send(&mut self, head: Option<&Head<'_>>, chunks: &[&[u8]], last: bool) -> Result<(), Gone> {
-        let headers: Vec<Pair> = head
-            .map_or(&[][..], |head| head.headers)
-            .iter()
-            .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
-            .collect();
-        let head = head.map(|head| engine_abi::Head {
-            status: head.status,
-            status_line: Bytes::new(head.status_line),
-            headers: headers.as_ptr(),
-            headers_len: headers.len(),
-        });
+        let headers = pairs(head);
+        let head = head.map(|head| given(head, &headers));
         let head = head.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::new(chunk)).collect();
         // SAFETY: the module's function and its own pointer; all that is borrowed outlives the call.
         let status =
             unsafe { (self.table.send)(self.exchange, head, chunks.as_ptr(), chunks.len(), last) };
         if status == 0 { Ok(()) } else { Err(Gone) }
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<&Head<'_>>,
+        part: &FilePart,
+        last: bool,
+    ) -> Result<u64, Gone> {
+        let headers = pairs(head);
+        let head = head.map(|head| given(head, &headers));
+        let head = head.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+        let file = part.file.as_raw_fd();
+        let (exchange, send) = (self.exchange, self.table.send_file);
+        // SAFETY: the module's function and its own pointer; all that is borrowed outlives the call.
+        let status = unsafe { send(exchange, head, file, part.offset, part.length, last) };
+        if status == 0 { Ok(part.length) } else { Err(Gone) }
     }
 
     fn log(&mut self, level: Level, line: &[u8]) {

@@ -113,7 +113,39 @@ fn a_script_may_ask_to_be_loaded_again() {
         answering("str(builtins.loads).encode()")
     ));
     let bodies: Vec<_> = (0..4).map(|_| call(&path, &Request::default()).unwrap().body()).collect();
-    assert_eq!(bodies, ["2", "3", "3", "3"]);
+    // A request for which the script was loaded does not ask it.
+    assert_eq!(bodies, ["1", "2", "3", "3"]);
+}
+
+#[test]
+fn a_script_whose_mtime_is_gone_or_was_changed_is_loaded_again() {
+    if harness::engine().is_none() {
+        return;
+    }
+    let path = script(&format!(
+        "import builtins\nbuiltins.mtimes = getattr(builtins, 'mtimes', 0) + 1\n\
+         def spoil():\n    global __mtime__\n    assert type(__mtime__) is int and __mtime__ > 10**15\n    \
+         if builtins.mtimes == 1:\n        del __mtime__\n    \
+         elif builtins.mtimes == 2:\n        __mtime__ = 'text'\n    \
+         elif builtins.mtimes == 3:\n        __mtime__ += 1\n    \
+         return str(builtins.mtimes).encode()\n{}",
+        answering("spoil()")
+    ));
+    let bodies: Vec<_> = (0..5).map(|_| call(&path, &Request::default()).unwrap().body()).collect();
+    assert_eq!(bodies, ["1", "2", "3", "4", "4"]);
+}
+
+#[test]
+fn a_script_that_is_not_to_be_looked_at_is_not_loaded_again() {
+    if harness::engine().is_none() {
+        return;
+    }
+    let path =
+        script(&format!("def reload_required(path):\n    return True\n{}", answering("b'one'")));
+    let request = Request { reloading: false, ..Request::default() };
+    assert_eq!(call(&path, &request).unwrap().body(), "one");
+    change(&path, &answering("b'two'"), 5);
+    assert_eq!(call(&path, &request).unwrap().body(), "one");
 }
 
 #[test]

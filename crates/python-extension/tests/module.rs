@@ -120,6 +120,34 @@ fn events_tell_the_life_of_a_request() {
 }
 
 #[test]
+fn a_response_is_told_before_it_is_checked_and_each_time() {
+    let top = "mod_wsgi.subscribe_events(lambda name, **payload: \
+        name == 'response_started' and seen.append((payload['response_status'], payload['exception_info'])))";
+    let body = "for status in (5, '100'):\n    try:\n        start_response(status, [])\n    \
+        except TypeError:\n        pass\n\
+        try:\n    start_response('200 OK', ())\nexcept TypeError:\n    pass\n\
+        import sys\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    info = sys.exc_info()\n    \
+        start_response('500 No', [], info)\n    assert seen[-1][1] is info\n    seen.pop()";
+    let Some(answer) = serve_with(&script(top, body), &request("responses")) else { return };
+    assert_eq!(answer.body(), "[(5, None), ('100', None), ('200 OK', None)]", "{answer:#?}");
+}
+
+#[test]
+fn the_status_is_told_also_if_nothing_was_sent_yet() {
+    let top = "mod_wsgi.subscribe_events(lambda name, **payload: \
+        name == 'request_finished' and print('status', payload['status']))";
+    for (body, status) in [
+        ("start_response('204 No Content', [])\nreturn iter([])", 204),
+        ("start_response('202 Accepted', [])\nreturn []", 202),
+        ("raise mod_wsgi.RequestTimeout", 504),
+        ("return iter([])", 500),
+    ] {
+        let Some(answer) = serve_with(&script(top, body), &request("statuses")) else { return };
+        assert!(answer.has_line(&format!("status {status}")), "{answer:#?}");
+    }
+}
+
+#[test]
 fn an_event_tells_what_the_application_raised() {
     let top = "@mod_wsgi.subscribe_events\ndef event(name, **payload):\n    \
         if name == 'request_exception':\n        kind, value, traceback = payload['exception_info']\n        \

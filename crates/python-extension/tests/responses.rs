@@ -89,11 +89,24 @@ fn bytes_beyond_the_declared_length_are_dropped() {
 }
 
 #[test]
-fn a_declared_length_that_is_reached_ends_the_response_with_that_piece() {
+fn the_end_of_a_response_goes_out_after_close() {
+    let source = "class Body:\n    def __iter__(self):\n        yield b'12345'\n    \
+                  def close(self):\n        print('closed')\n\
+                  def application(environ, start_response):\n    \
+                  start_response('200 OK', [('Content-Length', '5')])\n    return Body()\n";
+    let Some(answer) = serve(source) else { return };
+    assert!(answer.has_line("closed"), "{answer:?}");
+    let last: Vec<_> = answer.sent.iter().map(|sent| sent.last).collect();
+    assert_eq!((answer.body().as_str(), last.as_slice()), ("12345", &[false, true][..]));
+}
+
+#[test]
+fn what_completes_the_declared_length_is_sent_at_once_and_the_end_after_the_iteration() {
     let source = "def application(environ, start_response):\n    \
                   start_response('200 OK', [('Content-Length', '5')])\n    yield b'12345'\n";
     let Some(answer) = serve(source) else { return };
-    assert!(answer.is_clean() && answer.sent.len() == 1, "{answer:?}");
+    assert!(answer.is_clean() && answer.sent.len() == 2, "{answer:?}");
+    assert_eq!(answer.sent[0].bytes, b"12345");
 }
 
 #[test]
@@ -108,6 +121,46 @@ fn a_body_shorter_than_declared_is_told_from_a_whole_one() {
         let head = Request::default().with("REQUEST_METHOD", b"HEAD");
         let Some(answer) = serve_with(&source.replace("KIND", kind), &head) else { return };
         assert!(answer.is_clean(), "{answer:?}");
+    }
+}
+
+#[test]
+fn an_iterable_that_exceeds_its_length_is_not_asked_again_and_one_that_reaches_it_ends_by_itself() {
+    let source = "def application(environ, start_response):\n    \
+                  start_response('200 OK', [('Content-Length', '5')])\n    yield b'12345'\n    \
+                  yield b''\n    print('goes on')\n    MORE\n    print('ends')\n";
+    let Some(answer) = serve(&source.replace("MORE", "pass")) else { return };
+    assert_eq!((answer.body().as_str(), answer.problems()), ("12345", vec!["goes on", "ends"]));
+    let Some(answer) = serve(&source.replace("MORE", "while True: yield b'x'")) else { return };
+    assert_eq!((answer.body().as_str(), answer.problems()), ("12345", vec!["goes on"]));
+}
+
+#[test]
+fn start_response_checks_in_the_order_of_mod_wsgi() {
+    let checks = "def raised(*given):\n    try:\n        start_response(*given)\n    except Exception as e:\n        \
+                  return type(e).__name__\n\
+                  import sys\ntry:\n    1 / 0\nexcept ZeroDivisionError:\n    info = sys.exc_info()\n";
+    for (before, call, expected) in [
+        ("", "5, (), 5", "TypeError"),
+        ("", "5, [], 5", "RuntimeError"),
+        ("", "5, [5]", "TypeError"),
+        ("", "'\\u20ac', [5]", "UnicodeEncodeError"),
+        ("", "'x', [5]", "ValueError"),
+        ("", "'200 OK', [5]", "TypeError"),
+        ("", "'200 OK', [(5,)]", "ValueError"),
+        ("", "'200 OK', [(5, '')]", "TypeError"),
+        ("", "'200 OK', [('\\u20ac', 5)]", "UnicodeEncodeError"),
+        ("", "'200 OK', [('a b', '\\u20ac')]", "UnicodeEncodeError"),
+        ("", "'200 OK', [('a b', 'x\\n')]", "ValueError"),
+        ("write(b'')", "5, ()", "TypeError"),
+        ("write(b'')", "5, [], 5", "RuntimeError"),
+        ("write(b'')", "5, [5], (1, 2)", "TypeError"),
+        ("write(b'')", "5, [5], info", "ZeroDivisionError"),
+        ("write(b'')", "5, [5]", "RuntimeError"),
+    ] {
+        let body = format!("{checks}{before}\nprint(raised({call}))\nreturn []");
+        let Some(answer) = serve(&application(&body)) else { return };
+        assert_eq!(answer.problems(), [expected], "{before} {call}: {answer:#?}");
     }
 }
 

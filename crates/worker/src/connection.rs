@@ -92,7 +92,7 @@ impl Connection {
                             return Next::Close;
                         }
                     }
-                    Ok(Some(Event::Stdin(_) | Event::StdinEnd | Event::Abort)) => {}
+                    Ok(Some(Event::Stdin(_) | Event::StdinEnd | Event::Abort(_))) => {}
                     Err(error) => {
                         crate::log::line!(
                             Error,
@@ -118,6 +118,7 @@ impl Connection {
             Ok(mut environ) => {
                 environ.pairs.push((wire::DAEMON_START, now.as_bytes()));
                 exchange.pull_body(environ.pull_body);
+                exchange.pass_files(environ.pass_files);
                 let outcome = worker.call(&environ.call(), &mut exchange);
                 finish(&mut exchange, outcome, environ.pull_body)
             }
@@ -158,6 +159,7 @@ struct Environ<'a> {
     callable: &'a [u8],
     reloading: bool,
     pull_body: bool,
+    pass_files: bool,
 }
 
 impl<'a> Environ<'a> {
@@ -169,6 +171,7 @@ impl<'a> Environ<'a> {
             callable: b"application",
             reloading: true,
             pull_body: false,
+            pass_files: false,
         };
         for pair in pairs::iter(params) {
             let (name, value) = pair?;
@@ -178,6 +181,7 @@ impl<'a> Environ<'a> {
                 wire::CALLABLE_OBJECT if !value.is_empty() => environ.callable = value,
                 wire::SCRIPT_RELOADING => environ.reloading = value == b"1",
                 wire::PULL_BODY => environ.pull_body = value == b"1",
+                wire::PASS_FILES => environ.pass_files = value == b"1",
                 _ => {}
             }
             environ.pairs.push((name, value));

@@ -4,16 +4,16 @@
 //! before; the socket does not block, so every wait is a `poll` with the group's socket-timeout.
 
 use crate::connection::{Wire, error_page};
-use daemon_abi::wire;
+use daemon_abi::wire::{self, Abort};
 use engine::Level;
-use engine::{Exchange, Gone, Head, ReadError};
+use engine::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 use fastcgi::responder::Event;
 use fastcgi::{Kind, MAX_CONTENT, ProtocolStatus, cgi_head, record, response};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, recv, sendmsg};
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
 use std::io::IoSlice;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// Whether the connection can be used for another request.
@@ -34,9 +34,13 @@ pub(crate) struct WorkerExchange<'c> {
     wire: &'c mut Wire,
     id: u16,
     timeout: PollTimeout,
+    /// How long the body is waited for.
+    patience: PollTimeout,
     /// The front sends the rest of the body when it is asked.
     pull: bool,
     asked: bool,
+    /// The front takes open files and sends them itself.
+    pass_files: bool,
     /// Bytes of the body that were received and not read yet, from `taken` on.
     body: Vec<u8>,
     taken: usize,
@@ -52,9 +56,12 @@ impl<'c> WorkerExchange<'c> {
             socket,
             wire,
             id,
-            timeout: PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX),
+            timeout: poll_timeout(timeout),
+            // A front that says when its client is too slow is given the time to say so.
+            patience: poll_timeout(timeout.saturating_mul(2)),
             pull: false,
             asked: false,
+            pass_files: false,
             body: Vec::new(),
             taken: 0,
             pending: Vec::new(),
@@ -66,6 +73,11 @@ impl<'c> WorkerExchange<'c> {
     /// The front end said how it sends the body.
     pub(crate) fn pull_body(&mut self, pull: bool) {
         self.pull = pull;
+    }
+
+    /// The front end said whether it takes files.
+    pub(crate) fn pass_files(&mut self, pass: bool) {
+        self.pass_files = pass;
     }
 
     /// Ends the request, unless its response is whole already.
@@ -94,14 +106,27 @@ impl<'c> WorkerExchange<'c> {
 
     /// Sends what is pending and then these parts.
     fn transmit(&mut self, parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
-        let pending = std::mem::take(&mut self.pending);
-        if !pending.is_empty() {
-            self.transmit_parts(&mut [IoSlice::new(&pending)])?;
-        }
-        self.transmit_parts(parts)
+        self.transmit_with(parts, None)
     }
 
-    fn transmit_parts(&mut self, mut parts: &mut [IoSlice<'_>]) -> Result<(), Gone> {
+    /// The same, with an open file that goes along with the first byte of the parts.
+    fn transmit_with(
+        &mut self,
+        parts: &mut [IoSlice<'_>],
+        file: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Gone> {
+        let pending = std::mem::take(&mut self.pending);
+        if !pending.is_empty() {
+            self.transmit_parts(&mut [IoSlice::new(&pending)], None)?;
+        }
+        self.transmit_parts(parts, file)
+    }
+
+    fn transmit_parts(
+        &mut self,
+        mut parts: &mut [IoSlice<'_>],
+        mut file: Option<BorrowedFd<'_>>,
+    ) -> Result<(), Gone> {
         if self.gone {
             return Err(Gone);
         }
@@ -112,10 +137,16 @@ impl<'c> WorkerExchange<'c> {
             }
             let now = parts.get(..MOST_PARTS).unwrap_or(parts);
             let flags = MsgFlags::MSG_NOSIGNAL;
-            match sendmsg::<()>(self.socket.as_raw_fd(), now, &[], flags, None) {
-                Ok(count) => IoSlice::advance_slices(&mut parts, count),
+            let descriptor = file.map(|file| [file.as_raw_fd()]);
+            let rights = descriptor.as_ref().map(|file| [ControlMessage::ScmRights(file)]);
+            let rights: &[ControlMessage<'_>] = rights.as_ref().map_or(&[], |rights| rights);
+            match sendmsg::<()>(self.socket.as_raw_fd(), now, rights, flags, None) {
+                Ok(count) => {
+                    file = None;
+                    IoSlice::advance_slices(&mut parts, count);
+                }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) if self.wait(PollFlags::POLLOUT) => {}
+                Err(Errno::EAGAIN) if self.wait(PollFlags::POLLOUT, self.timeout) => {}
                 Err(_) => {
                     self.gone = true;
                     return Err(Gone);
@@ -125,10 +156,10 @@ impl<'c> WorkerExchange<'c> {
     }
 
     /// Waits until the socket can do something; not if it takes too long.
-    fn wait(&self, what: PollFlags) -> bool {
+    fn wait(&self, what: PollFlags, timeout: PollTimeout) -> bool {
         loop {
             let mut fds = [PollFd::new(self.socket.as_fd(), what)];
-            match poll(&mut fds, self.timeout) {
+            match poll(&mut fds, timeout) {
                 Err(Errno::EINTR) => {}
                 result => return result.is_ok_and(|count| count > 0),
             }
@@ -167,10 +198,27 @@ impl<'c> WorkerExchange<'c> {
                 }
                 Ok(Some(Event::StdinEnd)) => return Some(Ok(0)),
                 Ok(Some(Event::Request(_) | Event::Reply(_))) => {}
-                Ok(Some(Event::Abort)) => return Some(Err(ReadError::Gone)),
+                Ok(Some(Event::Abort(content))) => {
+                    return Some(Err(match Abort::parse(content) {
+                        Abort::Gone => ReadError::Gone,
+                        Abort::TimedOut => ReadError::TimedOut,
+                        Abort::TooLarge => ReadError::TooLarge,
+                        Abort::Failed => ReadError::Failed,
+                    }));
+                }
                 Err(_) => return Some(Err(ReadError::Failed)),
             }
         }
+    }
+
+    /// Asks the front for the rest of the body, once.
+    fn ask(&mut self) -> Result<(), ReadError> {
+        if self.pull && !self.asked {
+            self.asked = true;
+            let ask = record::head(Kind::Other(wire::CONTINUE), self.id, 0);
+            self.transmit(&mut [IoSlice::new(&ask)]).map_err(|Gone| ReadError::Gone)?;
+        }
+        Ok(())
     }
 
     fn receive(&mut self) -> Result<(), ReadError> {
@@ -187,7 +235,8 @@ impl<'c> WorkerExchange<'c> {
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
-                    if !self.wait(PollFlags::POLLIN) {
+                    let time = if self.pull { self.patience } else { self.timeout };
+                    if !self.wait(PollFlags::POLLIN, time) {
                         return Err(ReadError::TimedOut);
                     }
                 }
@@ -200,6 +249,10 @@ impl<'c> WorkerExchange<'c> {
     }
 }
 
+fn poll_timeout(time: Duration) -> PollTimeout {
+    PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX)
+}
+
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
     for (to, from) in to.iter_mut().zip(from.iter()) {
@@ -210,18 +263,20 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
 
 impl Exchange for WorkerExchange<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
-        if buffer.is_empty() || self.ended {
+        if self.ended {
+            return Ok(0);
+        }
+        if buffer.is_empty() {
+            if !self.wire.responder.stdin_ended() {
+                self.ask()?;
+            }
             return Ok(0);
         }
         loop {
             if let Some(result) = self.take_body(buffer) {
                 return result;
             }
-            if self.pull && !self.asked {
-                self.asked = true;
-                let ask = record::head(Kind::Other(wire::CONTINUE), self.id, 0);
-                self.transmit(&mut [IoSlice::new(&ask)]).map_err(|Gone| ReadError::Gone)?;
-            }
+            self.ask()?;
             self.receive()?;
         }
     }
@@ -243,6 +298,35 @@ impl Exchange for WorkerExchange<'_> {
         self.transmit(&mut parts)?;
         self.ended = last;
         Ok(())
+    }
+
+    fn send_file(
+        &mut self,
+        head: Option<&Head<'_>>,
+        part: &FilePart,
+        last: bool,
+    ) -> Result<u64, Gone> {
+        if !self.pass_files {
+            return stream_file(self, head, part, last);
+        }
+        let mut text = Vec::new();
+        if let Some(head) = head {
+            cgi_head::encode(&mut text, head.status_line, head.headers.iter().copied());
+        }
+        let headers = record_headers(self.id, text.len());
+        let length = u16::try_from(wire::FILE_PART).unwrap_or(u16::MAX);
+        let header = record::head(Kind::Other(wire::FILE), self.id, length);
+        let place = wire::file_part(part.offset, part.length);
+        let end = response::end(self.id, 0, ProtocolStatus::RequestComplete);
+        let mut parts = Vec::with_capacity(headers.len() + 4);
+        gather(&mut parts, &headers, &text, &[]);
+        parts.extend([IoSlice::new(&header), IoSlice::new(&place)]);
+        if last {
+            parts.push(IoSlice::new(&end));
+        }
+        self.transmit_with(&mut parts, Some(part.file.as_fd()))?;
+        self.ended = last;
+        Ok(part.length)
     }
 
     fn log(&mut self, level: Level, line: &[u8]) {
@@ -330,5 +414,105 @@ mod tests {
             }
         }
         assert_eq!(found, expected);
+    }
+
+    use nix::sys::socket::{ControlMessageOwned, recvmsg};
+    use std::io::{IoSliceMut, Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    /// What a front receives of a file of ten bytes, of which five are sent from the third on: bytes and descriptors.
+    fn sent_file(pass: bool) -> (Vec<u8>, usize) {
+        let (mut front, worker) = UnixStream::pair().unwrap();
+        let socket = OwnedFd::from(worker);
+        let path = std::env::temp_dir().join(format!("wsgi-part-{}-{pass}", std::process::id()));
+        std::fs::write(&path, "0123456789").unwrap();
+        let part = FilePart { file: std::fs::File::open(&path).unwrap(), offset: 3, length: 5 };
+        std::fs::remove_file(&path).unwrap();
+        let mut wire = Wire::new(1);
+        let mut exchange = WorkerExchange::new(&socket, &mut wire, 1, Duration::from_secs(5));
+        exchange.pass_files(pass);
+        let head = Head { status: 200, status_line: b"200 OK", headers: &[] };
+        assert_eq!(exchange.send_file(Some(&head), &part, true), Ok(5));
+        assert_eq!(exchange.end(0, ProtocolStatus::RequestComplete), Finish::Keep);
+        drop(socket);
+
+        let mut beside = nix::cmsg_space!([std::os::fd::RawFd; 4]);
+        let mut room = [0; 4096];
+        let (count, descriptors) = {
+            let mut parts = [IoSliceMut::new(&mut room)];
+            let fd = front.as_raw_fd();
+            let message = recvmsg::<()>(fd, &mut parts, Some(&mut beside), MsgFlags::empty());
+            let message = message.unwrap();
+            let descriptors = message.cmsgs().unwrap().map(|beside| match beside {
+                ControlMessageOwned::ScmRights(files) => files.len(),
+                _ => 0,
+            });
+            (message.bytes, descriptors.sum())
+        };
+        let mut all = room[..count].to_vec();
+        front.read_to_end(&mut all).unwrap();
+        (all, descriptors)
+    }
+
+    /// The records of a response.
+    fn records(bytes: &[u8]) -> Vec<String> {
+        let mut frames = Frames::new();
+        frames.spare(bytes.len())[..bytes.len()].copy_from_slice(bytes);
+        frames.advance(bytes.len());
+        let mut response = Response::new(1);
+        let mut found = Vec::new();
+        while let Some(event) = response.next(&mut frames).unwrap() {
+            found.push(match event {
+                fastcgi::response::Event::Stdout(text) => {
+                    String::from_utf8_lossy(text).into_owned()
+                }
+                fastcgi::response::Event::Other { kind: Kind::Other(wire::FILE), content } => {
+                    format!("{:?}", wire::parse_file_part(content))
+                }
+                other => format!("{other:?}"),
+            });
+        }
+        found
+    }
+
+    #[test]
+    fn a_front_that_takes_files_gets_the_descriptor_and_others_the_bytes() {
+        let end = "End { app_status: 0, protocol_status: RequestComplete }";
+        let (bytes, descriptors) = sent_file(true);
+        assert_eq!(descriptors, 1);
+        assert_eq!(records(&bytes)[1..], ["Some((3, 5))", end]);
+
+        let (bytes, descriptors) = sent_file(false);
+        assert_eq!(descriptors, 0);
+        let found = records(&bytes);
+        assert!(found[0].ends_with("\r\n\r\n34567"), "{found:?}");
+        assert_eq!(found[1..], [end]);
+    }
+
+    #[test]
+    fn a_body_that_is_aborted_says_why() {
+        for (content, expected) in [
+            (&b""[..], ReadError::Gone),
+            (&wire::Abort::TimedOut.content(), ReadError::TimedOut),
+            (&wire::Abort::TooLarge.content(), ReadError::TooLarge),
+            (&wire::Abort::Failed.content(), ReadError::Failed),
+        ] {
+            let (mut front, worker) = UnixStream::pair().unwrap();
+            let socket = OwnedFd::from(worker);
+            let mut bytes = Vec::new();
+            fastcgi::request::begin(&mut bytes, 1, fastcgi::Role::Responder, true);
+            fastcgi::request::params(&mut bytes, 1, b"");
+            bytes.extend_from_slice(&record::head(Kind::Stdin, 1, 3));
+            bytes.extend_from_slice(b"abc");
+            let length = u16::try_from(content.len()).unwrap();
+            bytes.extend_from_slice(&record::head(Kind::AbortRequest, 1, length));
+            bytes.extend_from_slice(content);
+            front.write_all(&bytes).unwrap();
+            let mut wire = Wire::new(1);
+            let mut exchange = WorkerExchange::new(&socket, &mut wire, 1, Duration::from_secs(5));
+            let mut room = [0; 10];
+            assert_eq!(exchange.read(&mut room), Ok(3));
+            assert_eq!(exchange.read(&mut room), Err(expected));
+        }
     }
 }

@@ -19,11 +19,14 @@ pub(crate) fn writes(level: Level) -> bool {
     level as i32 <= LEAST.load(Relaxed)
 }
 
-/// Writes one line.
+/// Writes a line, as several if it is too long for one of httpd's.
 pub(crate) fn write(level: Level, text: &[u8]) {
-    if !writes(level) {
-        return;
+    if writes(level) {
+        wsgi::log_pieces(text).for_each(|piece| write_piece(level, piece));
     }
+}
+
+fn write_piece(level: Level, text: &[u8]) {
     let mut line = Vec::with_capacity(text.len() + 96);
     push_time(&mut line);
     let name = match level {
@@ -35,11 +38,25 @@ pub(crate) fn write(level: Level, text: &[u8]) {
     };
     // Writing to a vector cannot fail.
     let _ = write!(line, " [wsgi:{name}] [pid {}] ", std::process::id());
-    // A line of the log is a line: other control characters would let an application forge one.
-    line.extend(text.iter().map(|&byte| if byte < 0x20 && byte != b'\t' { b'?' } else { byte }));
+    escape(&mut line, text);
     line.push(b'\n');
     // There is nowhere to report that the log cannot be written.
     let _ = std::io::stderr().write_all(&line);
+}
+
+/// Writes text as httpd does. A line of the log is a line: control characters would let an application forge one.
+fn escape(line: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        match byte {
+            b'\\' => line.extend_from_slice(b"\\\\"),
+            b' '..=b'~' => line.push(byte),
+            b'\t' => line.extend_from_slice(b"\\t"),
+            b'\r' => line.extend_from_slice(b"\\r"),
+            b'\n' => line.extend_from_slice(b"\\n"),
+            // Writing to a vector cannot fail.
+            _ => drop(write!(line, "\\x{byte:02x}")),
+        }
+    }
 }
 
 /// Writes one line of formatted text.
@@ -78,4 +95,16 @@ fn push_time(line: &mut Vec<u8>) {
         now.tv_nsec / 1000,
         parts.tm_year + 1900
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_printable_ascii_is_escaped() {
+        let mut line = Vec::new();
+        escape(&mut line, b"a\\\t\x00\xe9\n\"");
+        assert_eq!(line, b"a\\\\\\t\\x00\\xe9\\n\"");
+    }
 }

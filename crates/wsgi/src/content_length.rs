@@ -68,6 +68,12 @@ impl Limit {
         allowed
     }
 
+    /// Counts bytes as sent; what is still to come then.
+    pub fn take(&mut self, length: u64) -> Option<u64> {
+        self.remaining = self.remaining.map(|remaining| remaining.saturating_sub(length));
+        self.remaining
+    }
+
     /// How many bytes are still to come; `None` if no length was declared.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
@@ -111,6 +117,13 @@ mod tests {
         let mut limit = Limit::new(Some(5));
         assert_eq!([limit.allow(3), limit.allow(3), limit.allow(3)], [3, 2, 0]);
         assert_eq!(limit.remaining(), Some(0));
+    }
+
+    #[test]
+    fn what_was_taken_is_no_longer_to_come() {
+        let mut limit = Limit::new(Some(5));
+        assert_eq!((limit.take(3), limit.take(3)), (Some(2), Some(0)));
+        assert_eq!(Limit::new(None).take(3), None);
     }
 
     #[test]

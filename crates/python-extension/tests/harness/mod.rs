@@ -6,7 +6,10 @@
 
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, c_int, c_void};
+use std::fs::File;
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, mpsc};
@@ -17,6 +20,8 @@ use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Level, Outcome, Pair,
 
 static ENGINE: OnceLock<Option<&'static Engine>> = OnceLock::new();
 static SERVER_LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// What a test changes of the start-up before the first call.
+pub static OPTIONS: OnceLock<fn(&mut StartUp)> = OnceLock::new();
 static SCRIPTS: AtomicU32 = AtomicU32::new(0);
 
 /// The engine, started; `None` when the environment does not name one.
@@ -57,7 +62,7 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
     let executable = std::env::var_os("MOD_WSGI_TEST_EXECUTABLE").unwrap_or_default();
     let path = scratch().join("path");
     std::fs::create_dir_all(&path).unwrap();
-    let startup = StartUp {
+    let mut startup = StartUp {
         size: size_of::<StartUp>(),
         executable: Bytes::new(executable.as_bytes()),
         python_path: Bytes::new(path.as_os_str().as_bytes()),
@@ -77,6 +82,9 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         switch_interval: 0.0,
         log: server_log,
     };
+    if let Some(change) = OPTIONS.get() {
+        change(&mut startup);
+    }
     // SAFETY: everything borrowed outlives the call.
     let status = unsafe { (engine.start)(&raw const startup) };
     assert_eq!(status, 0, "{:?}", SERVER_LOG.lock().unwrap());
@@ -126,6 +134,8 @@ pub struct Sent {
     pub head: bool,
     pub bytes: Vec<u8>,
     pub last: bool,
+    /// It was part of a file.
+    pub file: bool,
 }
 
 /// A request, and how the server behaves.
@@ -249,7 +259,7 @@ pub fn call(path: &Path, request: &Request) -> Option<Answer> {
         environ: pairs.as_ptr(),
         environ_len: pairs.len(),
     };
-    let table = ExchangeTable { size: size_of::<ExchangeTable>(), read, send, log };
+    let table = ExchangeTable { size: size_of::<ExchangeTable>(), read, send, send_file, log };
     // SAFETY: everything borrowed outlives the call.
     let outcome =
         unsafe { (engine.call)(&raw const call, &raw const table, (&raw mut server).cast()) };
@@ -313,22 +323,53 @@ unsafe extern "C" fn send(
             if server.answer.sent.len() >= server.request.sends {
                 return -1;
             }
-            let mut sent = Sent { head: !head.is_null(), bytes: Vec::new(), last };
-            if let Some(head) = head.as_ref() {
-                let text =
-                    |bytes: Bytes| bytes.as_slice().iter().map(|byte| *byte as char).collect();
-                server.answer.status = head.status;
-                server.answer.status_line = text(head.status_line);
-                let headers = std::slice::from_raw_parts(head.headers, head.headers_len);
-                server.answer.headers =
-                    headers.iter().map(|pair| (text(pair.name), text(pair.value))).collect();
-            }
+            let mut sent = Sent { head: !head.is_null(), last, ..Sent::default() };
+            note_head(server, head);
             if chunks_len > 0 {
                 for chunk in std::slice::from_raw_parts(chunks, chunks_len) {
                     sent.bytes.extend_from_slice(chunk.as_slice());
                 }
             }
             server.answer.sent.push(sent);
+            0
+        })
+    }
+}
+
+/// # Safety
+/// `head` is null, or alive with all it points at.
+unsafe fn note_head(server: &mut Server, head: *const Head) {
+    // SAFETY: by this function's contract.
+    unsafe {
+        let Some(head) = head.as_ref() else { return };
+        let text = |bytes: Bytes| bytes.as_slice().iter().map(|byte| *byte as char).collect();
+        server.answer.status = head.status;
+        server.answer.status_line = text(head.status_line);
+        let headers = std::slice::from_raw_parts(head.headers, head.headers_len);
+        server.answer.headers =
+            headers.iter().map(|pair| (text(pair.name), text(pair.value))).collect();
+    }
+}
+
+unsafe extern "C" fn send_file(
+    exchange: *mut c_void,
+    head: *const Head,
+    file: c_int,
+    offset: u64,
+    length: u64,
+    last: bool,
+) -> c_int {
+    // SAFETY: the engine hands back what `call` gave it, and the head and the file are open.
+    unsafe {
+        with(exchange, |server| {
+            if server.answer.sent.len() >= server.request.sends {
+                return -1;
+            }
+            note_head(server, head);
+            let file = BorrowedFd::borrow_raw(file).try_clone_to_owned().unwrap();
+            let mut bytes = vec![0; usize::try_from(length).unwrap()];
+            File::from(file).read_exact_at(&mut bytes, offset).unwrap();
+            server.answer.sent.push(Sent { head: !head.is_null(), bytes, last, file: true });
             0
         })
     }

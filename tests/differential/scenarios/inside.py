@@ -1,0 +1,76 @@
+"""The module `mod_wsgi` that applications import, and the process they find themselves in."""
+
+from ..scenario import Scenario, get
+
+
+def shown(*expressions, before="import sys, os, mod_wsgi"):
+    """An application that shows what these are."""
+    return f"""
+{before}
+def application(environ, start_response):
+    results = []
+    for call in [{", ".join("lambda: " + expression for expression in expressions)}]:
+        try:
+            results.append(repr(call()))
+        except Exception as error:
+            results.append(type(error).__name__)
+    start_response("200 OK", [])
+    return ["\\n".join(results).encode()]
+"""
+
+
+SCENARIOS = [
+    Scenario("groups", shown("mod_wsgi.process_group", "mod_wsgi.application_group", "mod_wsgi.maximum_processes", "mod_wsgi.threads_per_process"), (get(),), modes_differ=True),
+    Scenario("version", shown("type(mod_wsgi.version)", "len(mod_wsgi.version)", "mod_wsgi.version == environ['mod_wsgi.version']"), (get(),)),
+    Scenario("names", shown("sorted(name for name in dir(mod_wsgi) if not name.startswith('_'))"), (get(),)),
+    Scenario("request-data", shown("mod_wsgi.request_data()", "mod_wsgi.request_data() is mod_wsgi.request_data()", "environ['mod_wsgi.request_id'] in mod_wsgi.active_requests"), (get(),)),
+    Scenario("file-wrapper", shown("mod_wsgi.FileWrapper is environ['wsgi.file_wrapper']", "mod_wsgi.FileWrapper"), (get(),)),
+    Scenario("request-timeout", shown("mod_wsgi.RequestTimeout.__mro__", "mod_wsgi.RequestTimeout.__module__"), (get(),)),
+    Scenario("subscribe", shown("mod_wsgi.subscribe_shutdown(len) is len", "mod_wsgi.shutdown_callbacks.remove(len)", "mod_wsgi.subscribe_events()"), (get(),)),
+    Scenario("signal", shown("signal.signal(signal.SIGUSR2, signal.SIG_IGN)", "signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN", before="import signal"), (get(),)),
+    Scenario("process", shown("os.getcwd()", "sys.argv", "sys.stdin is None", "os.environ.get('HOME') is not None", "oct(os.umask(os.umask(0)))"), (get(),), modes_differ=True),
+    Scenario("threads", shown("threading.current_thread() is threading.main_thread()", "threading.current_thread().daemon", before="import threading"), (get(),), modes_differ=True),
+    Scenario("thread-local-data-stays", """
+import threading
+local = threading.local()
+seen = set()
+def application(environ, start_response):
+    thread = threading.get_ident()
+    kept = getattr(local, "thread", thread) == thread
+    first = not hasattr(local, "thread")
+    local.thread = thread
+    result = kept and first != (thread in seen)
+    seen.add(thread)
+    start_response("200 OK", [])
+    return [repr(result).encode()]
+""", (get(), get(), get())),
+    Scenario("apache-module", shown("apache.version", "apache.mpm_name", "apache.maximum_processes", "apache.threads_per_process", before="import apache"), (get(),), modes_differ=True),
+    Scenario("asyncio", """
+import asyncio
+async def work():
+    await asyncio.sleep(0)
+    return b"awaited"
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [asyncio.run(work())]
+""", (get(), get())),
+    Scenario("subprocess", """
+import subprocess
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [subprocess.run(["echo", "hello"], capture_output=True).stdout]
+""", (get(),)),
+    Scenario("events", """
+import mod_wsgi
+seen = []
+def event(name, **payload):
+    if payload.get("request_data", {}).get("mine") or name == "request_started" and "inside-events" in payload["request_environ"]["SCRIPT_NAME"]:
+        payload["request_data"]["mine"] = True
+        seen.append(name + " " + " ".join(sorted(payload)))
+mod_wsgi.subscribe_events(event)
+def application(environ, start_response):
+    start_response("200 OK", [])
+    shown, seen[:] = list(seen), []
+    return ["\\n".join(shown).encode()]
+""", (get(), get())),
+]

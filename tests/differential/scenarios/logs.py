@@ -1,0 +1,112 @@
+"""What of an application ends in the error log."""
+
+from ..scenario import Scenario, get
+
+
+def logging(*lines, before=""):
+    """An application that executes these lines."""
+    body = "\n".join("    " + line for line in lines)
+    return f"""
+import io, logging, sys
+{before}
+def application(environ, start_response):
+    errors = environ["wsgi.errors"]
+    start_response("200 OK", [("Content-Length", "2")])
+{body}
+    return [b"ok"]
+"""
+
+
+def shown(*expressions):
+    """An application that answers with what these expressions are."""
+    return f"""
+import sys
+def application(environ, start_response):
+    errors = environ["wsgi.errors"]
+    results = []
+    for call in [{", ".join("lambda: " + expression for expression in expressions)}]:
+        try:
+            results.append(repr(call()))
+        except Exception as error:
+            results.append(type(error).__name__)
+    start_response("200 OK", [])
+    return ["\\n".join(results).encode()]
+"""
+
+
+SCENARIOS = [
+    Scenario("print", logging('print("hello")'), (get(), get())),
+    Scenario("print-to-stderr", logging('print("hello", file=sys.stderr)'), (get(),)),
+    Scenario("print-to-errors", logging('print("hello", file=errors)'), (get(),)),
+    Scenario("write", logging('errors.write("hello\\n")'), (get(),)),
+    Scenario("write-without-newline", logging('errors.write("hello")'), (get(), get())),
+    Scenario("write-in-parts", logging('errors.write("one ")', 'errors.write("two ")', 'errors.write("three\\n")'), (get(),)),
+    Scenario("write-and-flush", logging('errors.write("one ")', "errors.flush()", 'errors.write("two\\n")'), (get(),)),
+    Scenario("writelines", logging('errors.writelines(["one\\n", "two\\n", "three"])'), (get(),)),
+    Scenario("several-lines", logging('errors.write("one\\ntwo\\n\\nfour\\n")'), (get(),)),
+    Scenario("empty-lines", logging('errors.write("\\n\\n")'), (get(),)),
+    Scenario("nothing", logging('errors.write("")', "errors.flush()"), (get(),)),
+    Scenario("carriage-return", logging('errors.write("one\\r\\ntwo\\rthree\\n")'), (get(),)),
+    Scenario("control-characters", logging('errors.write("a\\x01b\\x1b[1mc\\td\\n")'), (get(),)),
+    Scenario("nul", logging('errors.write("a\\0b\\n")'), (get(),)),
+    Scenario("backslash-and-quote", logging("errors.write('a\\\\\\\\b \"c\"\\n')"), (get(),)),
+    Scenario("percent", logging('errors.write("100%s %d\\n")'), (get(),)),
+    Scenario("latin-1", logging('print("caf\\xe9")'), (get(),)),
+    Scenario("not-latin-1", logging('print("\\u20ac \\U0001f600")'), (get(),)),
+    Scenario("surrogate", logging('print("a\\udce9b")'), (get(),)),
+    Scenario("long-line", logging('print("x" * 5000)'), (get(),)),
+    Scenario("very-long-line", logging('print("x" * 20000)'), (get(),)),
+    Scenario("many-lines", logging('print("\\n".join(str(n) for n in range(200)))'), (get(),)),
+    Scenario("streams-in-order", logging('print("1")', 'print("2", file=sys.stderr)', 'print("3", file=errors)', 'print("4")'), (get(),)),
+    Scenario("streams-in-parts", logging('sys.stdout.write("out ")', 'sys.stderr.write("err ")', 'sys.stdout.write("more\\n")', 'sys.stderr.write("more\\n")'), (get(),)),
+    Scenario("logging-module", logging('logger = logging.Logger("mine")', "logger.addHandler(logging.StreamHandler(errors))", 'logger.warning("hello %s", "you")'), (get(),)),
+    Scenario("logging-stderr", logging('logging.getLogger("differential").warning("hello")', before="logger = logging.getLogger('differential'); logger.addHandler(logging.StreamHandler())"), (get(),)),
+    Scenario("log-handler", logging(
+        'logger = logging.Logger("mine", 1)', "logger.addHandler(mod_wsgi.LogHandler())",
+        *(f'logger.{level}("(application) {level}")' for level in ("critical", "error", "warning", "info", "debug")), before="import mod_wsgi"), (get(),)),
+    Scenario("log-handler-exception", logging(
+        'logger = logging.Logger("mine", 1)', "logger.addHandler(mod_wsgi.LogHandler())",
+        "try:", "    1 / 0", "except ZeroDivisionError:", '    logger.exception("(application) failed")', before="import mod_wsgi"), (get(),)),
+    Scenario("warnings", logging('warnings.warn("careful", stacklevel=1)', before="import warnings"), (get(),)),
+    Scenario("print-while-loading", logging(before='print("loading")'), (get(),)),
+    Scenario("print-in-generator", """
+def application(environ, start_response):
+    start_response("200 OK", [])
+    print("(application) first")
+    yield b"a"
+    print("(application) second")
+    yield b"b"
+    print("(application) third")
+""", (get(),)),
+    Scenario("print-in-close", """
+class Body(list):
+    def close(self):
+        print("in close", end="")
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Length", "1")])
+    return Body([b"a"])
+""", (get(),)),
+    Scenario("traceback-module", logging("try:", "    1 / 0", "except ZeroDivisionError:", "    traceback.print_exc(file=errors)", before="import traceback"), (get(),)),
+    Scenario("thread", logging('thread = threading.Thread(target=print, args=("from a thread",))', "thread.start()", "thread.join()", before="import threading"), (get(),)),
+    Scenario("after-the-request", """
+kept = []
+def application(environ, start_response):
+    shown = "first"
+    if kept:
+        try:
+            kept[0].write("late\\n")
+            shown = "accepted"
+        except Exception as error:
+            shown = type(error).__name__
+    kept.append(environ["wsgi.errors"])
+    start_response("200 OK", [])
+    return [shown.encode()]
+""", (get(), get())),
+    Scenario("errors-attributes", shown("errors.encoding", "errors.errors", "errors.isatty()", "errors.readable()", "errors.writable()", "errors.seekable()",
+                                        "errors.fileno()", "errors.closed", "errors.name", "errors.line_buffering"), (get(),)),
+    Scenario("stderr-attributes", shown("sys.stderr.encoding", "sys.stderr.errors", "sys.stderr.isatty()", "sys.stderr.fileno()", "sys.stderr.name", "type(sys.stderr)"), (get(),)),
+    Scenario("stdout-attributes", shown("sys.stdout.encoding", "sys.stdout.errors", "sys.stdout.isatty()", "sys.stdout.fileno()", "sys.stdout.name", "type(sys.stdout)"), (get(),)),
+    Scenario("errors-results", shown('errors.write("abc\\n")', 'errors.write("caf\\xe9\\n")', "errors.flush()", 'errors.writelines(["x\\n"])', "errors.read()", "errors.write(1)", 'errors.write(b"bytes\\n")', "errors.write()"), (get(),)),
+    Scenario("errors-buffer", shown('errors.buffer.write(b"bytes\\n")', 'errors.buffer.name', "sys.stdout.buffer.write(b'out\\n')", 'sys.stderr.buffer.write(b"\\xff\\n")'), (get(),)),
+    Scenario("stdin", shown("sys.stdin.read()"), (get(),)),
+]
