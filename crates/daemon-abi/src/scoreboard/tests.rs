@@ -1,7 +1,9 @@
 //! What the scoreboard promises, with threads in the place of processes.
 
+use super::queue::Waiting;
 use super::*;
 use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 fn patience(milliseconds: u64) -> Patience {
     let time = Duration::from_millis(milliseconds);
