@@ -111,6 +111,10 @@ lint: packages ## Check formatting, clippy and the documentation of the code.
 	RUSTDOCFLAGS="-D warnings -A rustdoc::private-intra-doc-links" cargo doc --workspace --no-deps --document-private-items --quiet ||
 		$(call fail,"The documentation has faults; they are above.")
 
+.PHONY: docs
+docs: packages ## Write docs/directives.md anew.
+	WSGI_WRITE_DOCS=1 cargo test --quiet -p mod_wsgi_rs config::reference || $(call fail,"The manual was not written; the output is above.")
+
 .PHONY: install
 install: ## As root: install module and engines beside httpd's modules (FORCE=1 replaces another mod_wsgi).
 	FORCE="$(FORCE)" DESTDIR="$(DESTDIR)" tools/install

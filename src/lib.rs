@@ -4,6 +4,7 @@
 
 mod config;
 mod daemon;
+mod dump;
 mod embedded;
 mod httpd;
 mod module;

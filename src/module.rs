@@ -2,6 +2,7 @@
 
 use crate::config::{self, DirectoryConfig, ServerConfig};
 use crate::daemon::runtime;
+use crate::dump;
 use crate::embedded;
 use crate::httpd::hook::{Child, ChildState};
 use crate::httpd::server::{self, Phase};
@@ -51,13 +52,15 @@ impl Module for Wsgi {
 }
 
 fn check_config(_pools: Pools<'_>, main: Server<'_>) -> Status {
-    match config::report(main) {
+    let status = match config::report(main) {
         Status::OK => match runtime::check(main) {
             Status::OK => embedded::check(main),
             refused => refused,
         },
         refused => refused,
-    }
+    };
+    dump::dump(main, status);
+    status
 }
 
 fn post_config(pools: Pools<'_>, main: Server<'_>) -> Status {

@@ -49,6 +49,13 @@ pub struct Interpreter {
     pub libpython: Option<PathBuf>,
 }
 
+/// For a person: version and path.
+impl fmt::Display for Interpreter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Python {} ({})", self.version, self.executable.display())
+    }
+}
+
 /// Why there is no interpreter.
 #[derive(Debug)]
 pub enum Error {

@@ -184,7 +184,7 @@ class TestOwnerOfTheScript:
         for name, status in (("user", 403), ("group", 200)):
             (server.owned / f"{name}.wsgi").chmod(0o664)
             assert server.get(f"/{name}").status == status
-        server.error_log.allow("WRS2017")
+        server.error_log.allow("WRS2018")
 
     @pytest.mark.root
     @pytest.mark.parametrize("what", ["script", "directory"])
@@ -194,4 +194,4 @@ class TestOwnerOfTheScript:
             os.chown(path, 0, 0)
             assert server.get(f"/{name}").status == 403
             os.chown(path, machine.user.pw_uid, machine.user.pw_gid)
-        server.error_log.allow("WRS2017")
+        server.error_log.allow("WRS2018")

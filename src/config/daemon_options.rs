@@ -231,6 +231,12 @@ static OPTIONS: &[Row] = &[
     }),
 ];
 
+/// The options, and whether each has an effect.
+#[cfg(test)]
+pub fn effects() -> impl Iterator<Item = (&'static str, bool)> {
+    OPTIONS.iter().map(|row| (row.name, row.effective))
+}
+
 /// Reads one option into the group.
 pub(super) fn set(group: &mut DaemonGroup, given: &Assignment) -> Result<(), Error> {
     let Some(row) = OPTIONS.iter().find(|row| row.name.as_bytes() == given.name) else {

@@ -1,23 +1,15 @@
-//! The table of directives: which there are, where they may stand, and what each writes into the
-//! configuration.
+//! The table of directives: which there are, where they may stand, and what runs for each.
 //!
-//! A setter hands the argument text to the pure parsers of this folder and stores what they give.
-//! Runs on the one thread that reads the configuration; those that are allowed in `.htaccess` also
-//! run during requests, and then only see the record of the section.
+//! The setters are in [`setters`](super::setters); `reference` has the words of the manual for each
+//! row, and is checked against this table. Runs on the one thread that reads the configuration;
+//! directives that are allowed in `.htaccess` also run during requests, and then only see the
+//! record of the section.
 
 use std::ffi::CStr;
-use std::sync::Arc;
 
-use super::alias::{Captures, Pattern, ScriptAlias};
-use super::daemon_group::{self, DaemonGroup};
 use super::directory::DirectoryConfig;
-use super::error::Error;
-use super::import::{self, ImportScript};
-use super::origin::Origin;
-use super::server::{Globals, IdleDirective, Mention, ServerConfig};
-use super::setting::Setting;
-use crate::httpd::regex::Regex;
-use crate::httpd::server::root_relative;
+use super::server::ServerConfig;
+use super::setters::{groups, later, python, requests};
 use crate::httpd::{Answer, Command, Context, Directive, Handler, Merge, Scope};
 use crate::module::Wsgi;
 
@@ -26,110 +18,281 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
     raw(
         c"WSGIScriptAlias",
         Context::SERVER,
-        script_alias,
+        groups::script_alias,
         c"a URL path, the script or directory for it, and options",
     ),
     raw(
         c"WSGIScriptAliasMatch",
         Context::SERVER,
-        script_alias_match,
+        groups::script_alias_match,
         c"a regular expression for URL paths, the script with $1 to $9, and options",
     ),
     raw(
         c"WSGIDaemonProcess",
         Context::SERVER,
-        daemon_process,
+        groups::daemon_process,
         c"the name of a process group, and its options",
     ),
     raw(
         c"WSGIImportScript",
         Context::SERVER,
-        import_script,
+        groups::import_script,
         c"a script to load when processes start, its process-group and application-group",
     ),
     one(
         c"WSGIProcessGroup",
         Context::SERVER_OR_SECTION,
-        process_group,
+        requests::process_group,
         c"the process group that runs the application",
     ),
     one(
         c"WSGIApplicationGroup",
         Context::SERVER_OR_SECTION,
-        application_group,
+        requests::application_group,
         c"the application group (interpreter) that runs the application",
     ),
     one(
         c"WSGICallableObject",
         Context::FILE_INFO,
-        callable_object,
+        requests::callable_object,
         c"the name of the application in its script",
     ),
     one(
         c"WSGIPassAuthorization",
         Context::FILE_INFO,
-        pass_authorization,
+        requests::pass_authorization,
         c"On to show the Authorization header to the application, or Off",
     ),
     one(
         c"WSGIScriptReloading",
         Context::FILE_INFO,
-        script_reloading,
+        requests::script_reloading,
         c"On to load a script again when it has changed, or Off",
     ),
     one(
         c"WSGIChunkedRequest",
         Context::FILE_INFO,
-        chunked_request,
+        requests::chunked_request,
         c"On to take request bodies in chunks, which is the default, or Off",
     ),
     one(
         c"WSGIEnableSendfile",
         Context::FILE_INFO,
-        enable_sendfile,
+        requests::enable_sendfile,
         c"On to let the kernel send files that an application wraps, or Off, which is the default",
     ),
     one(
         c"WSGIRestrictEmbedded",
         Context::SERVER,
-        restrict_embedded,
+        groups::restrict_embedded,
         c"On to forbid applications in httpd's own processes, or Off",
     ),
     one(
         c"WSGIPythonHome",
         Context::SERVER,
-        python_home,
+        python::python_home,
         c"the Python prefix or virtual environment",
     ),
     one(
         c"WSGIPythonPath",
         Context::SERVER,
-        python_path,
+        python::python_path,
         c"directories with Python modules, separated by colons, for embedded mode",
     ),
     one(
         c"WSGISocketPrefix",
         Context::SERVER,
-        socket_prefix,
+        groups::socket_prefix,
         c"the path that the names of sockets begin with",
     ),
     one(
         c"WSGIAcceptMutex",
         Context::SERVER,
-        accept_mutex,
+        later::accept_mutex,
         c"a kind of mutex; accepted for mod_wsgi's sake",
     ),
     one(
         c"WSGISocketRotation",
         Context::SERVER,
-        socket_rotation,
+        later::socket_rotation,
         c"On or Off; accepted for mod_wsgi's sake",
     ),
     one(
         c"WSGIVerboseDebugging",
         Context::SERVER,
-        verbose_debugging,
+        later::verbose_debugging,
         c"On or Off; use LogLevel wsgi:debug instead",
+    ),
+    one(
+        c"WSGIPassApacheRequest",
+        Context::SERVER_OR_SECTION,
+        later::pass_apache_request,
+        c"On or Off; accepted for mod_wsgi's sake",
+    ),
+    one(
+        c"WSGIErrorOverride",
+        Context::FILE_INFO,
+        requests::error_override,
+        c"On to replace error responses of the application by httpd's own, or Off",
+    ),
+    one(
+        c"WSGIMapHEADToGET",
+        Context::FILE_INFO,
+        requests::map_head_to_get,
+        c"On, Off or Auto: whether the application sees GET for HEAD",
+    ),
+    one(
+        c"WSGIIgnoreActivity",
+        Context::FILE_INFO,
+        requests::ignore_activity,
+        c"On if requests do not count as activity, or Off",
+    ),
+    raw(
+        c"WSGIRestrictProcess",
+        Context::SERVER_OR_SECTION,
+        requests::restrict_process,
+        c"the process groups that may be used",
+    ),
+    raw(
+        c"WSGITrustedProxyHeaders",
+        Context::FILE_INFO,
+        requests::trusted_proxy_headers,
+        c"the headers of a proxy that are believed",
+    ),
+    raw(
+        c"WSGITrustedProxies",
+        Context::FILE_INFO,
+        requests::trusted_proxies,
+        c"the addresses and subnets of proxies that are believed",
+    ),
+    one(
+        c"WSGIRestrictStdin",
+        Context::SERVER,
+        python::restrict_stdin,
+        c"On to forbid applications to read sys.stdin, or Off",
+    ),
+    one(
+        c"WSGIRestrictStdout",
+        Context::SERVER,
+        python::restrict_stdout,
+        c"On to forbid applications to write to sys.stdout, or Off",
+    ),
+    one(
+        c"WSGIRestrictSignal",
+        Context::SERVER,
+        python::restrict_signal,
+        c"On to keep applications from setting signal handlers, which is the default, or Off",
+    ),
+    one(
+        c"WSGICaseSensitivity",
+        Context::SERVER,
+        python::case_sensitivity,
+        c"Off if paths that differ in case only are the same file, or On",
+    ),
+    one(
+        c"WSGIDontWriteBytecode",
+        Context::SERVER,
+        python::dont_write_bytecode,
+        c"On to have Python write no .pyc files, or Off",
+    ),
+    one(
+        c"WSGIPythonWarnings",
+        Context::SERVER,
+        python::warnings,
+        c"one filter for warnings, as of the option -W of Python",
+    ),
+    one(
+        c"WSGIPythonOptimize",
+        Context::SERVER,
+        python::optimize,
+        c"how much Python optimizes: 0, 1 or 2",
+    ),
+    one(
+        c"WSGIPythonEggs",
+        Context::SERVER,
+        python::eggs,
+        c"the directory where eggs are unpacked, in embedded mode",
+    ),
+    one(
+        c"WSGIPythonHashSeed",
+        Context::SERVER,
+        python::hash_seed,
+        c"random, or the number that hashes are seeded with",
+    ),
+    one(
+        c"WSGISwitchInterval",
+        Context::SERVER,
+        python::switch_interval,
+        c"seconds after which a thread gives way to another one",
+    ),
+    one(
+        c"WSGIDestroyInterpreter",
+        Context::SERVER,
+        python::destroy_interpreter,
+        c"Off to end processes without running what Python runs at its end, or On",
+    ),
+    one(
+        c"WSGIPerInterpreterGIL",
+        Context::SERVER,
+        later::per_interpreter_gil,
+        c"On or Off; accepted for mod_wsgi's sake",
+    ),
+    one(
+        c"WSGIFreeThreading",
+        Context::SERVER,
+        later::free_threading,
+        c"On or Off; accepted for mod_wsgi's sake",
+    ),
+    one(
+        c"WSGIServerMetrics",
+        Context::SERVER,
+        later::server_metrics,
+        c"On or Off; accepted for mod_wsgi's sake",
+    ),
+    one(
+        c"WSGISlowRequests",
+        Context::SERVER,
+        later::slow_requests,
+        c"seconds after which a request is slow",
+    ),
+    raw(
+        c"WSGITelemetryService",
+        Context::SERVER,
+        later::telemetry_service,
+        c"unix: and the path of a socket, and interval=SECONDS",
+    ),
+    raw(c"WSGITelemetryOptions", Context::SERVER, later::telemetry_options, c"what is captured"),
+    one(
+        c"WSGIGroupAuthoritative",
+        Context::AUTH_CONFIG,
+        later::group_authoritative,
+        c"On or Off; accepted for mod_wsgi's sake",
+    ),
+    raw(
+        c"WSGIHandlerScript",
+        Context::SERVER_OR_SECTION,
+        later::handler_script,
+        c"not available yet",
+    ),
+    raw(
+        c"WSGIDispatchScript",
+        Context::SERVER_OR_SECTION,
+        later::dispatch_script,
+        c"not available yet",
+    ),
+    raw(c"WSGIAccessScript", Context::AUTH_CONFIG, later::access_script, c"not available yet"),
+    raw(c"WSGIAuthUserScript", Context::AUTH_CONFIG, later::auth_user_script, c"not available yet"),
+    raw(
+        c"WSGIAuthGroupScript",
+        Context::AUTH_CONFIG,
+        later::auth_group_script,
+        c"not available yet",
+    ),
+    raw(
+        c"<WSGIInterpreterOptions",
+        Context::SERVER,
+        later::interpreter_options,
+        c"not available yet",
     ),
 ];
 
@@ -163,192 +326,4 @@ impl Merge for DirectoryConfig {
     fn merge(base: &Self, over: &Self) -> Self {
         base.merge(over)
     }
-}
-
-/// Errors are shown with the file and line that httpd puts before them.
-impl From<Error> for String {
-    fn from(error: Error) -> Self {
-        error.to_string()
-    }
-}
-
-impl Pattern for Regex {
-    fn source(&self) -> &[u8] {
-        self.source().to_bytes()
-    }
-
-    fn captures(&self, uri: &[u8]) -> Option<Captures> {
-        self.captures(uri)
-    }
-}
-
-/// Where the directive stands.
-fn origin(command: &Command<'_>) -> Origin {
-    let file = command.file_name().map(CStr::to_bytes).unwrap_or_default();
-    Origin::new(file, command.line().unwrap_or_default())
-}
-
-/// The server's record; httpd itself keeps directives of servers out of `.htaccess`.
-fn server<'c>(
-    scope: Scope<'c, Wsgi>,
-    directive: &'static str,
-) -> Result<&'c mut ServerConfig, Error> {
-    scope.server.ok_or(Error::NotGlobal { directive })
-}
-
-/// What only the main server says.
-fn globals<'c>(
-    command: &Command<'_>,
-    scope: Scope<'c, Wsgi>,
-    directive: &'static str,
-) -> Result<&'c mut Globals, Error> {
-    main_server(command, scope, directive).map(|server| &mut server.globals)
-}
-
-fn main_server<'c>(
-    command: &Command<'_>,
-    scope: Scope<'c, Wsgi>,
-    directive: &'static str,
-) -> Result<&'c mut ServerConfig, Error> {
-    if command.global_only().is_err() {
-        return Err(Error::NotGlobal { directive });
-    }
-    server(scope, directive)
-}
-
-/// The settings of the section the directive stands in, or else of the server.
-fn settings<'c>(command: &Command<'_>, scope: Scope<'c, Wsgi>) -> &'c mut DirectoryConfig {
-    match scope.server {
-        Some(server) if !command.is_in_section() => &mut server.requests,
-        _ => scope.directory,
-    }
-}
-
-fn flag(directive: &'static str, word: &CStr) -> Result<bool, Error> {
-    Setting::argument(directive, word.to_bytes()).flag()
-}
-
-fn script_alias(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    let alias = ScriptAlias::parse(text.to_bytes(), origin(command))?;
-    server(scope, ScriptAlias::DIRECTIVE)?.add_alias(alias);
-    Ok(())
-}
-
-fn script_alias_match(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    let compile = |source: &[u8]| -> Result<Arc<dyn Pattern>, String> {
-        Ok(Arc::new(Regex::new(command.temporary_pool().dup(source))?))
-    };
-    let alias = ScriptAlias::parse_match(text.to_bytes(), origin(command), &compile)?;
-    server(scope, ScriptAlias::DIRECTIVE_MATCH)?.add_alias(alias);
-    Ok(())
-}
-
-fn daemon_process(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    let by_root = nix::unistd::Uid::effective().is_root();
-    let group = DaemonGroup::parse(text.to_bytes(), origin(command), by_root)?;
-    server(scope, daemon_group::DIRECTIVE)?.groups.push(group);
-    Ok(())
-}
-
-fn import_script(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    let import = ImportScript::parse(text.to_bytes(), origin(command))?;
-    server(scope, import::DIRECTIVE)?.imports.push(import);
-    Ok(())
-}
-
-fn process_group(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    let name = word.to_bytes().to_vec();
-    if let Some(server) = &mut scope.server {
-        server.mentions.push(Mention {
-            name: name.clone(),
-            whole_server: !command.is_in_section(),
-            origin: origin(command),
-        });
-    }
-    settings(command, scope).process_group = Some(name);
-    Ok(())
-}
-
-fn application_group(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).application_group = Some(word.to_bytes().to_vec());
-    Ok(())
-}
-
-fn callable_object(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).callable_object = Some(word.to_bytes().to_vec());
-    Ok(())
-}
-
-fn pass_authorization(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).pass_authorization = Some(flag("WSGIPassAuthorization", word)?);
-    Ok(())
-}
-
-fn script_reloading(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).script_reloading = Some(flag("WSGIScriptReloading", word)?);
-    Ok(())
-}
-
-fn chunked_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).chunked_request = Some(flag("WSGIChunkedRequest", word)?);
-    Ok(())
-}
-
-fn enable_sendfile(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).enable_sendfile = Some(flag("WSGIEnableSendfile", word)?);
-    Ok(())
-}
-
-fn restrict_embedded(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGIRestrictEmbedded";
-    globals(command, scope, DIRECTIVE)?.set_restrict_embedded(flag(DIRECTIVE, word)?);
-    Ok(())
-}
-
-fn python_home(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    globals(command, scope, "WSGIPythonHome")?.python_home = Some(word.to_bytes().to_vec());
-    Ok(())
-}
-
-fn python_path(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    globals(command, scope, "WSGIPythonPath")?.python_path = Some(word.to_bytes().to_vec());
-    Ok(())
-}
-
-fn socket_prefix(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGISocketPrefix";
-    let globals = globals(command, scope, DIRECTIVE)?;
-    let path = root_relative(command.pool(), word)
-        .ok_or_else(|| Error::BadPath { directive: DIRECTIVE, path: word.to_bytes().to_vec() })?;
-    globals.socket_prefix = Some(path.to_bytes().to_vec());
-    Ok(())
-}
-
-fn accept_mutex(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGIAcceptMutex";
-    const KINDS: &[&str] = &["default", "flock", "fcntl", "sysvsem", "posixsem", "pthread"];
-    let server = main_server(command, scope, DIRECTIVE)?;
-    Setting::argument(DIRECTIVE, word.to_bytes()).one_of(KINDS)?;
-    let because = "the module itself chooses the worker of a request, without a mutex";
-    server.idle.push(IdleDirective { directive: DIRECTIVE, because, origin: origin(command) });
-    Ok(())
-}
-
-fn socket_rotation(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGISocketRotation";
-    let server = main_server(command, scope, DIRECTIVE)?;
-    flag(DIRECTIVE, word)?;
-    let because =
-        "running requests keep their connections over a restart whatever sockets are called";
-    server.idle.push(IdleDirective { directive: DIRECTIVE, because, origin: origin(command) });
-    Ok(())
-}
-
-fn verbose_debugging(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGIVerboseDebugging";
-    let server = main_server(command, scope, DIRECTIVE)?;
-    flag(DIRECTIVE, word)?;
-    let because = "use LogLevel wsgi:debug";
-    server.idle.push(IdleDirective { directive: DIRECTIVE, because, origin: origin(command) });
-    Ok(())
 }

@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 
+use wsgi::network::Network;
+use wsgi::proxy::Header;
+
 use super::alias::AliasOptions;
-use super::directory::DirectoryConfig;
+use super::directory::{DirectoryConfig, MapHead};
 use super::expand::{self, Facts};
 use super::server::ServerConfig;
 
@@ -31,6 +34,27 @@ pub struct Effective<'a> {
     pub chunked_request: bool,
     /// Whether the kernel may send files that the application wraps.
     pub enable_sendfile: bool,
+    /// Whether error responses of the application are replaced by httpd's own.
+    pub error_override: bool,
+    /// Whether the application sees GET for a HEAD request.
+    pub map_head_to_get: MapHead,
+    /// Whether the request does not count as activity.
+    pub ignore_activity: bool,
+    /// The process groups that may be used; all if nothing was said.
+    pub restrict_process: Option<&'a [Vec<u8>]>,
+    /// The headers of proxies that are believed, in their order.
+    pub trusted_headers: &'a [&'static Header],
+    /// The proxies that are believed; all if nothing was said.
+    pub trusted_proxies: Option<&'a [Network]>,
+}
+
+impl Effective<'_> {
+    /// Whether the process group is one that may be used. As in mod_wsgi, whatever its case.
+    pub fn may_use_process_group(&self) -> bool {
+        self.restrict_process.is_none_or(|names| {
+            names.iter().any(|name| name.eq_ignore_ascii_case(&self.process_group))
+        })
+    }
 }
 
 /// Puts together what holds for a request. `alias` are the options of the alias that routed it, if
@@ -72,8 +96,20 @@ pub fn effective<'a>(
             .unwrap_or(false),
         script_reloading: directory.script_reloading.or(requests.script_reloading).unwrap_or(true),
         chunked_request: directory.chunked_request.or(requests.chunked_request).unwrap_or(true),
+        error_override: directory.error_override.or(requests.error_override).unwrap_or(false),
+        map_head_to_get: directory.map_head_to_get.or(requests.map_head_to_get).unwrap_or_default(),
+        ignore_activity: directory.ignore_activity.or(requests.ignore_activity).unwrap_or(false),
+        restrict_process: list(&directory.restrict_process, &requests.restrict_process),
+        trusted_headers: list(&directory.trusted_headers, &requests.trusted_headers)
+            .unwrap_or_default(),
+        trusted_proxies: list(&directory.trusted_proxies, &requests.trusted_proxies),
         enable_sendfile: directory.enable_sendfile.or(requests.enable_sendfile).unwrap_or(false),
     }
+}
+
+/// The list of the section, or else of the server.
+fn list<'a, T>(section: &'a Option<Vec<T>>, server: &'a Option<Vec<T>>) -> Option<&'a [T]> {
+    section.as_deref().or(server.as_deref())
 }
 
 /// The first value that was said.
@@ -159,6 +195,24 @@ mod tests {
         assert_eq!(&*found.process_group, b"blue");
         assert_eq!(&*found.application_group, b"example.org");
         assert_eq!(&*found.callable_object, b"%{ENV:GROUP}");
+    }
+
+    #[test]
+    fn only_named_process_groups_may_be_used_if_any_are_named() {
+        let may = |group: &str, allowed: Option<&[&str]>| {
+            let names = |it: &[&str]| it.iter().map(|name| name.as_bytes().to_vec()).collect();
+            let directory = DirectoryConfig {
+                process_group: Some(group.into()),
+                restrict_process: allowed.map(names),
+                ..DirectoryConfig::default()
+            };
+            effective(&directory, &ServerConfig::default(), None, &FACTS).may_use_process_group()
+        };
+        assert!(may("a", None) && may("", None));
+        assert!(may("a", Some(&["b", "A"])));
+        assert!(!may("", Some(&["a"])), "embedded mode is one of them");
+        assert!(may("%{GLOBAL}", Some(&[""])));
+        assert!(!may("a", Some(&[])));
     }
 
     #[test]

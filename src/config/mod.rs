@@ -6,7 +6,7 @@
 //! starts ([`report`](report())), and from then on only read: for a request,
 //! [`effective`](effective()) says what holds. Names and paths are bytes.
 //!
-//! Everything but [`directives`] and [`report`](report()) is pure: no httpd, no global state, any
+//! Everything but [`directives`], its setters and [`report`](report()) is pure: no httpd, no global state, any
 //! thread.
 
 mod account;
@@ -23,19 +23,28 @@ mod error;
 mod expand;
 mod finding;
 mod import;
+mod map;
 mod origin;
 mod permission;
+mod python_options;
+#[cfg(test)]
+mod reference;
 mod report;
 mod server;
+mod setters;
 mod setting;
+mod telemetry;
+mod trusted;
 mod words;
 
 pub use alias::{AliasOptions, route};
 pub use daemon_group::DaemonGroup;
-pub use directory::DirectoryConfig;
+pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};
 pub use expand::Facts;
-pub use report::report;
+pub use map::{Named, Pythons, map};
+pub use python_options::{HashSeed, PythonOptions};
+pub use report::{report, with_site};
 pub use server::{ServerConfig, imports};
 
 #[cfg(test)]

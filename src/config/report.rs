@@ -16,6 +16,29 @@ use crate::module::Wsgi;
 /// Looks over the configuration of all servers and logs what it finds; an error status if it must
 /// not be used.
 pub fn report(main: Server<'_>) -> Status {
+    let testing = is_config_test();
+    let first_pass = phase() == Phase::FirstPass;
+    let mut refused = false;
+    for finding in with_site(main, |site| check(site, &Host)) {
+        let refuses = refuses(&finding, testing);
+        refused |= refuses;
+        // The first of two passes only ever needs to say why there will be no second one.
+        if first_pass && !refuses && !testing {
+            continue;
+        }
+        let level = match finding.severity() {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        // Until then the administrator sits before it.
+        let level = if first_pass { level.at_startup() } else { level };
+        log::write(Main, level, format_args!("{finding}"));
+    }
+    if refused { Status::INTERNAL_SERVER_ERROR } else { Status::OK }
+}
+
+/// Looks at the configuration of all servers.
+pub fn with_site<R>(main: Server<'_>, look: impl FnOnce(&Site<'_>) -> R) -> R {
     let servers: Vec<_> = main
         .iter()
         .map(|server| check::Server {
@@ -32,25 +55,7 @@ pub fn report(main: Server<'_>) -> Status {
         gid: httpd.gid,
         by_root: Uid::effective().is_root(),
     };
-    let testing = is_config_test();
-    let first_pass = phase() == Phase::FirstPass;
-    let mut refused = false;
-    for finding in check(&site, &Host) {
-        let refuses = refuses(&finding, testing);
-        refused |= refuses;
-        // The first of two passes only ever needs to say why there will be no second one.
-        if first_pass && !refuses && !testing {
-            continue;
-        }
-        let level = match finding.severity() {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-        };
-        // Until then the administrator sits before it.
-        let level = if first_pass { level.at_startup() } else { level };
-        log::write(Main, level, format_args!("{finding}"));
-    }
-    if refused { Status::INTERNAL_SERVER_ERROR } else { Status::OK }
+    look(&site)
 }
 
 /// A test tells everything that cannot work; a server that starts goes on without what only lacks

@@ -7,6 +7,7 @@ use super::daemon_group::DaemonGroup;
 use super::directory::DirectoryConfig;
 use super::import::{self, ImportScript};
 use super::origin::Origin;
+use super::python_options::PythonOptions;
 
 /// The configuration of a server.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -58,6 +59,8 @@ pub struct Globals {
     pub python_home: Option<Vec<u8>>,
     /// `WSGIPythonPath`, for embedded mode.
     pub python_path: Option<Vec<u8>>,
+    /// How Python is started.
+    pub python: PythonOptions,
     /// `WSGISocketPrefix`, absolute.
     pub socket_prefix: Option<Vec<u8>>,
     /// `WSGIRestrictEmbedded`.

@@ -186,6 +186,21 @@ impl<'a> Setting<'a> {
             .ok_or_else(|| self.invalid("a number of seconds greater than 0, such as 0.005"))
     }
 
+    /// A time that may have a fraction, more than 0, as short as Python's clocks count.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`].
+    pub fn short_time(&self) -> Result<Duration, Error> {
+        let seconds = self.positive_float()?;
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| self.invalid("a number of seconds such as 0.005"))
+    }
+
+    /// A number that may have a fraction, `least` or more.
+    pub fn fraction(&self, least: f64) -> Option<f64> {
+        self.number::<f64>().filter(|number| number.is_finite() && *number >= least)
+    }
+
     /// A path from the root.
     ///
     /// # Errors

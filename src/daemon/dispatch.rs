@@ -32,7 +32,7 @@ pub fn dispatch(
     environ: &Environ<'_>,
 ) -> Status {
     let head = opening(effective, environ);
-    let mut relay = Relay::new(request, group, effective.enable_sendfile);
+    let mut relay = Relay::new(request, group, effective);
     relay.prepare();
     let patience = group.patience();
     // As mod_wsgi: each process may turn a request away once or twice while it is replaced.
@@ -97,6 +97,9 @@ fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
     }
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
+    if effective.ignore_activity {
+        params.push(wire::IGNORE_ACTIVITY, b"1");
+    }
     params.push(wire::PULL_BODY, b"1");
     params.push(wire::PASS_FILES, b"1");
     params.push(wire::QUEUE_START, wire::now().as_bytes());

@@ -1,5 +1,6 @@
 //! Starting the leader of a process group, in the httpd parent.
 
+use crate::config::PythonOptions;
 use crate::daemon::group::Group;
 use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
@@ -33,6 +34,8 @@ pub struct Recipe {
     pub python: Interpreter,
     /// Its engine.
     pub engine: PathBuf,
+    /// How it is started.
+    pub options: PythonOptions,
     /// Who it runs as.
     pub identity: Identity,
     /// The user of httpd's children.
@@ -110,6 +113,11 @@ impl Recipe {
             receive_buffer: config.receive_buffer_size,
             python_eggs: config.python_eggs.clone(),
             log_level: self.log_level,
+            restrict_stdin: self.options.restricts_stdin(),
+            restrict_stdout: self.options.restricts_stdout(),
+            restrict_signal: self.options.restricts_signal(),
+            shut_down: self.options.shuts_down(),
+            case_sensitive: self.options.is_case_sensitive(),
             server_version: VERSION,
             server_description: server::description().to_vec(),
             server_mpm: server::mpm_name().to_vec(),
@@ -125,10 +133,19 @@ impl Recipe {
         ];
         keep.extend(&listeners);
         let user = User::from_uid(Uid::from_raw(launch.uid)).ok().flatten();
+        let options = self.options.arguments();
+        let mut arguments: Vec<&[u8]> = options.iter().map(Vec::as_slice).collect();
+        let engine = self.engine.as_os_str().as_bytes();
+        arguments.extend([b"-c", BOOTSTRAP, engine, data_fd.as_bytes()]);
+        let settings = self.options.environment(|name| std::env::var_os(name).is_some());
+        let settings = settings.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+        // What the group's own line says comes last, and so holds.
+        let mut variables: Vec<(&[u8], &[u8])> = settings.collect();
+        variables.extend(self.environment(group, user.as_ref()));
         let child = Spawn {
             program: self.python.executable.as_os_str().as_bytes(),
-            arguments: &[b"-c", BOOTSTRAP, self.engine.as_os_str().as_bytes(), data_fd.as_bytes()],
-            environment: &self.environment(group, user.as_ref()),
+            arguments: &arguments,
+            environment: &variables,
             identity: &self.identity,
             directory: self.directory(group, user.as_ref()),
             umask: config.umask,

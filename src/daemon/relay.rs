@@ -4,6 +4,7 @@
 //! slow to send or the worker slow to take, what the application answers already goes out. Response data is held back
 //! only as long as more is there to be read at once.
 
+use crate::config::Effective;
 use crate::daemon::client::{Broken, Connection, Ready};
 use crate::daemon::dispatch::REQUEST_ID;
 use crate::daemon::group::Group;
@@ -60,6 +61,10 @@ pub struct Relay<'r> {
     unreadable: Option<Unreadable>,
     /// The head of the response was handed to httpd.
     started: bool,
+    /// Error responses of the application are replaced by httpd's own.
+    error_override: bool,
+    /// The status of a response that is replaced: what else comes of it is dropped.
+    replaced: Option<u16>,
     /// What is left of the length that the head declares.
     limit: Limit,
     /// The worker said something in this attempt, so it has the request.
@@ -93,7 +98,7 @@ struct Attempt<'c> {
 
 impl<'r> Relay<'r> {
     /// A relay; nothing is read or sent yet.
-    pub fn new(request: Request<'r>, group: &'r Group, sendfile: bool) -> Self {
+    pub fn new(request: Request<'r>, group: &'r Group, effective: &Effective<'_>) -> Self {
         Self {
             request,
             group,
@@ -103,11 +108,13 @@ impl<'r> Relay<'r> {
             body_read: false,
             unreadable: None,
             started: false,
+            error_override: effective.error_override,
+            replaced: None,
             limit: Limit::default(),
             heard: false,
             pending: Vec::new(),
             unflushed: false,
-            sendfile,
+            sendfile: effective.enable_sendfile,
             quiet: Duration::ZERO,
             sent: 0,
         }
@@ -140,7 +147,7 @@ impl<'r> Relay<'r> {
 
     /// Whether a worker that closed the connection cannot have started the request.
     pub fn may_go_elsewhere(&self) -> bool {
-        !self.started && !self.heard && self.sent <= wire::WHOLE_MESSAGE
+        !self.started && self.replaced.is_none() && !self.heard && self.sent <= wire::WHOLE_MESSAGE
     }
 
     /// Ends the response in the only way that is left: as an error of httpd's, or cut off.
@@ -206,7 +213,7 @@ impl<'r> Relay<'r> {
                 Err(error) => return Err(self.protocol_error(&error.to_string())),
             };
             match event {
-                Event::Stdout(_) if self.is_answered() => {}
+                Event::Stdout(_) if self.is_answered() || self.replaced.is_some() => {}
                 Event::Stdout(bytes) if self.started => {
                     let bytes = bytes.get(..self.limit.allow(bytes.len())).unwrap_or(bytes);
                     let passed = pass(&mut self.output, &mut self.pending, bytes);
@@ -215,6 +222,12 @@ impl<'r> Relay<'r> {
                 }
                 Event::Stdout(bytes) => match attempt.parser.feed(bytes) {
                     Ok(None) => {}
+                    Ok(Some((head, _)))
+                        if response::is_replaced(self.error_override, head.status) =>
+                    {
+                        response::start_replaced(self.request, head.headers());
+                        self.replaced = Some(head.status);
+                    }
                     Ok(Some((head, rest))) => {
                         if head.status < 200 {
                             return Err(self.interim(head.status));
@@ -243,7 +256,11 @@ impl<'r> Relay<'r> {
                 Event::Other { kind: Kind::Other(wire::LOG), content: [level, line @ ..] } => {
                     log::write_bytes(self.request, Level::from_number(*level), line);
                 }
-                Event::Other { kind: Kind::Other(wire::FILE), .. } if self.is_answered() => {}
+                Event::Other { kind: Kind::Other(wire::FILE), .. }
+                    if self.is_answered() || self.replaced.is_some() =>
+                {
+                    drop(attempt.connection.take_file());
+                }
                 Event::Other { kind: Kind::Other(wire::FILE), content } => {
                     let part = wire::parse_file_part(content);
                     match (part, attempt.connection.take_file()) {
@@ -292,6 +309,9 @@ impl<'r> Relay<'r> {
                 return Ended::Refused;
             }
             (ProtocolStatus::RequestComplete, _) if self.is_answered() => Status::FILTER_ERROR,
+            (ProtocolStatus::RequestComplete, _) if self.replaced.is_some() => {
+                Status::http(self.replaced.unwrap_or(500))
+            }
             (ProtocolStatus::RequestComplete, 0) if self.is_short() => self.short(),
             (ProtocolStatus::RequestComplete, 0) if self.started => {
                 let passed = self.output.pass_slices(&[&self.pending], After::End);

@@ -157,6 +157,14 @@ pub fn check(main: Server<'_>) -> Status {
     status
 }
 
+/// The Python of every group, or why it has none.
+pub fn pythons(main: Server<'_>) -> impl Iterator<Item = (Vec<u8>, Result<String, String>)> {
+    groups(main).map(move |(server, config)| {
+        let plan = plan(main, server, config);
+        (config.name.clone(), plan.map(|plan| plan.python.to_string()))
+    })
+}
+
 /// Makes the groups and starts their leaders. They are retired with the configuration's pool.
 pub fn start(pool: Pool<'_>, main: Server<'_>) {
     let (lifeline, held) = match nix::unistd::pipe2(OFlag::O_CLOEXEC) {
@@ -250,6 +258,7 @@ fn manage(
     let recipe = Recipe {
         python: plan.python.clone(),
         engine: plan.engine.clone(),
+        options: main.config::<Wsgi>().globals.python.clone(),
         identity: plan.identity.clone(),
         httpd_uid: httpd.uid,
         preloads: preloads(main, &config.name),

@@ -7,7 +7,7 @@
 mod plan;
 mod table;
 
-pub use plan::{check, configure, runs_in_main_interpreter};
+pub use plan::{alone, check, configure, python, runs_in_main_interpreter};
 
 use crate::config::Effective;
 use crate::httpd::log::{self, Main};
@@ -79,11 +79,14 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
             return Status::INTERNAL_SERVER_ERROR;
         }
     };
-    let mut exchange = table::RequestExchange::new(request, effective.enable_sendfile);
+    let mut exchange = table::RequestExchange::new(request, effective);
     // Calls nest: a page may include another application's.
     let outer = IN_CALL.replace(true);
     let outcome = table::call(engine, request, effective, environ, &mut exchange);
     IN_CALL.set(outer);
+    if let Some(status) = exchange.replaced() {
+        return status;
+    }
     match outcome {
         Outcome::Done => Status::OK,
         Outcome::Broken => exchange.break_off(),

@@ -1,6 +1,6 @@
 //! What embedded mode needs: found out by the parent, used by the children.
 
-use crate::config::{self, ServerConfig};
+use crate::config::{self, PythonOptions, ServerConfig};
 use crate::httpd::log;
 use crate::httpd::server::{self, Mpm};
 use crate::httpd::{Level, Server, Status};
@@ -20,6 +20,7 @@ pub struct Plan {
     pub certain: bool,
     python: Result<Embedded, String>,
     python_path: Vec<u8>,
+    options: PythonOptions,
     /// Scripts to load with a child, and their interpreters.
     preloads: Vec<(Vec<u8>, Vec<u8>)>,
     threads: u32,
@@ -66,7 +67,7 @@ fn is_certain(main: Server<'_>) -> bool {
 
 /// Process groups with one application whose interpreter nobody chose: it runs in the main one, where every extension
 /// module works. As soon as there are several, or a section decides, each has its own as in mod_wsgi.
-fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
+pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
     if servers(main).any(|config| config.mentions.iter().any(|mention| !mention.whole_server)) {
         return BTreeSet::new();
     }
@@ -109,6 +110,11 @@ fn ask(main: Server<'_>) -> Result<(Interpreter, PathBuf), String> {
         .and_then(|path| python::ask(&path, &identity))
         .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
         .map_err(|error| error.to_string())
+}
+
+/// The Python of embedded mode, or why there is none.
+pub fn python(main: Server<'_>) -> Result<String, String> {
+    ask(main).map(|(python, _)| python.to_string())
 }
 
 /// What to load for embedded mode.
@@ -180,6 +186,7 @@ pub fn configure(main: Server<'_>) {
         certain,
         python,
         python_path: config.globals.python_path.clone().unwrap_or_default(),
+        options: config.globals.python.clone(),
         preloads,
         threads: if Mpm.is_threaded() { Mpm.max_threads().unwrap_or(1) } else { 1 },
         processes: if Mpm.is_forked() { Mpm.max_children().unwrap_or(1) } else { 1 },
@@ -203,7 +210,14 @@ impl Plan {
         library::open_python(&embedded.libpython).map_err(|error| error.to_string())?;
         let engine = library::open_engine(&embedded.engine).map_err(|error| error.to_string())?;
         let executable = embedded.python.executable.as_os_str().as_bytes();
-        super::table::start(engine, executable, &self.python_path, self.threads, self.processes)?;
+        super::table::start(
+            engine,
+            executable,
+            &self.python_path,
+            &self.options,
+            self.threads,
+            self.processes,
+        )?;
         for (script, group) in &self.preloads {
             super::table::preload(engine, script, group);
         }

@@ -3,7 +3,7 @@
 //! The only unsafe code of embedded mode: calling the engine's functions, and the functions it calls back. Each callback
 //! is a panic boundary. They run on the httpd thread of the request, without the GIL.
 
-use crate::config::Effective;
+use crate::config::{Effective, HashSeed, PythonOptions};
 use crate::httpd::log::{self, Main};
 use crate::httpd::server;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
@@ -26,13 +26,29 @@ pub struct RequestExchange<'r> {
     sendfile: bool,
     /// Why the request body could not be read.
     unreadable: Option<Unreadable>,
+    /// Error responses of the application are replaced by httpd's own.
+    error_override: bool,
+    /// The status of a response that is replaced: what else comes of it is dropped.
+    replaced: Option<u16>,
 }
 
 impl<'r> RequestExchange<'r> {
     /// Of a request whose body was not read yet.
-    pub fn new(request: Request<'r>, sendfile: bool) -> Self {
-        let (input, output) = (Input::new(request), Brigade::new(request));
-        Self { request, input, output, sendfile, unreadable: None }
+    pub fn new(request: Request<'r>, effective: &Effective<'_>) -> Self {
+        Self {
+            request,
+            input: Input::new(request),
+            output: Brigade::new(request),
+            sendfile: effective.enable_sendfile,
+            unreadable: None,
+            error_override: effective.error_override,
+            replaced: None,
+        }
+    }
+
+    /// The status of a response that httpd's own page is to replace; nothing of it was sent.
+    pub fn replaced(&self) -> Option<Status> {
+        self.replaced.map(Status::http).filter(|_| !self.is_answered())
     }
 
     /// Makes the client see that the rest of the response is missing.
@@ -80,6 +96,9 @@ impl<'r> RequestExchange<'r> {
             return -1;
         }
         self.start(head);
+        if self.replaced.is_some() {
+            return 0;
+        }
         let after = if last { After::End } else { After::Flush };
         let passed = self.output.pass_slices(chunks, after);
         self.passed(passed.is_ok())
@@ -96,6 +115,9 @@ impl<'r> RequestExchange<'r> {
             return -1;
         }
         self.start(head);
+        if self.replaced.is_some() {
+            return 0;
+        }
         let length = part.end.saturating_sub(part.start);
         let added = self.output.file(file, part.start, length, self.sendfile);
         let after = if last { After::End } else { After::Flush };
@@ -112,7 +134,7 @@ impl<'r> RequestExchange<'r> {
         -1
     }
 
-    fn start(&self, head: Option<&Head>) {
+    fn start(&mut self, head: Option<&Head>) {
         if let Some(head) = head {
             // SAFETY: the engine's head and its parts live for the call.
             let (line, headers) =
@@ -121,8 +143,13 @@ impl<'r> RequestExchange<'r> {
                 // SAFETY: as above.
                 unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
             });
-            // The engine keeps to the length itself.
-            let _ = response::start(self.request, head.status, line, headers);
+            if response::is_replaced(self.error_override, head.status) {
+                response::start_replaced(self.request, headers);
+                self.replaced = Some(head.status);
+            } else {
+                // The engine keeps to the length itself.
+                let _ = response::start(self.request, head.status, line, headers);
+            }
         }
     }
 }
@@ -234,9 +261,11 @@ pub fn start(
     engine: &Engine,
     executable: &[u8],
     python_path: &[u8],
+    options: &PythonOptions,
     threads: u32,
     processes: u32,
 ) -> Result<(), String> {
+    let warnings = options.warnings.join(&b'\n');
     let start = StartUp {
         size: size_of::<StartUp>(),
         executable: Bytes::new(executable),
@@ -250,11 +279,21 @@ pub fn start(
         server_description: Bytes::new(server::description()),
         server_mpm: Bytes::new(server::mpm_name()),
         server_built: Bytes::new(server::built()),
-        restrict_stdin: false,
-        restrict_stdout: false,
-        restrict_signal: true,
-        python_eggs: Bytes::EMPTY,
-        switch_interval: 0.0,
+        restrict_stdin: options.restricts_stdin(),
+        restrict_stdout: options.restricts_stdout(),
+        restrict_signal: options.restricts_signal(),
+        python_eggs: options.eggs.as_deref().map_or(Bytes::EMPTY, Bytes::new),
+        switch_interval: options.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
+        dont_write_bytecode: options.dont_write_bytecode == Some(true),
+        warnings: Bytes::new(&warnings),
+        optimize: options.optimize.map_or(-1, i32::from),
+        hash_seed: match options.hash_seed {
+            None => engine_abi::SEED_OF_ENVIRONMENT,
+            Some(HashSeed::Random) => engine_abi::SEED_RANDOM,
+            Some(HashSeed::Fixed(seed)) => seed.into(),
+        },
+        shut_down: options.shuts_down(),
+        case_sensitive: options.is_case_sensitive(),
         log: log_line,
     };
     // SAFETY: the engine's version was checked, and all that is handed over lives for the call.

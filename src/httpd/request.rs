@@ -452,6 +452,14 @@ impl Request<'_> {
         unsafe { (*self.field()).method_number = number };
     }
 
+    /// Is there an output filter that works on the body, as compression does, and not on the protocol only?
+    pub fn has_body_filter(self) -> bool {
+        // SAFETY: null, or the first filter of a live request, whose record is static.
+        let first =
+            unsafe { self.output_filters().as_ref().and_then(|filter| filter.frec.as_ref()) };
+        first.is_some_and(|record| record.ftype < sys::ap_filter_type_AP_FTYPE_PROTOCOL)
+    }
+
     /// Does `CGIPassAuth On` let applications see the headers of authorisation?
     pub fn passes_authorization(self) -> bool {
         // SAFETY: a live request_rec.

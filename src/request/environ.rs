@@ -4,7 +4,7 @@
 //! name wins, so what `SetEnv` says never replaces what is computed here. Sources: RFC 3875, PEP 3333 ("environ Variables"),
 //! httpd's `util_script.c`.
 
-use crate::config::{Effective, Facts};
+use crate::config::{Effective, Facts, MapHead};
 use crate::httpd::{Connection, Request, banner};
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -86,8 +86,9 @@ impl<'r> Environ<'r> {
         environ.headers(effective.pass_authorization);
         environ.server();
         environ.client();
-        environ.target(mount);
+        environ.target(mount, effective.map_head_to_get);
         environ.module(mount, effective);
+        environ.proxies(effective);
         environ
     }
 
@@ -146,7 +147,26 @@ impl<'r> Environ<'r> {
         self.push_text(b"CONTEXT_PREFIX", request.context_prefix());
         self.push_text(b"CONTEXT_DOCUMENT_ROOT", request.context_document_root());
         self.push_text(b"REQUEST_SCHEME", request.scheme());
-        if request.is_https() {
+    }
+
+    /// What trusted proxies say, and the scheme, which they may say too.
+    fn proxies(&mut self, effective: &Effective<'_>) {
+        let mut secure = self.request.is_https();
+        if !effective.trusted_headers.is_empty() {
+            let value = |key: &[u8]| {
+                let found = self.pairs.iter().rev().find(|(name, _)| *name == key);
+                found.map(|(_, value)| *value)
+            };
+            let peer = value(b"REMOTE_ADDR").unwrap_or_default();
+            let (headers, proxies) = (effective.trusted_headers, effective.trusted_proxies);
+            let changes = wsgi::proxy::changes(headers, proxies, peer, value);
+            self.pairs.retain(|(name, _)| !changes.remove.contains(name));
+            for (name, value) in &changes.set {
+                self.push_owned(name, value);
+            }
+            secure &= !changes.scheme_given;
+        }
+        if secure {
             self.push(b"HTTPS", b"1");
         }
     }
@@ -172,9 +192,17 @@ impl<'r> Environ<'r> {
         self.push_text(b"AUTH_TYPE", request.auth_type());
     }
 
-    fn target(&mut self, mount: &Mount<'r>) {
+    fn target(&mut self, mount: &Mount<'r>, map_head: MapHead) {
         let request = self.request;
-        self.push_text(b"REQUEST_METHOD", request.method());
+        let as_get = request.is_head()
+            && match map_head {
+                MapHead::Off => false,
+                MapHead::On => true,
+                // A filter that works on the body makes the headers of GET from it.
+                MapHead::Auto => request.has_body_filter(),
+            };
+        let method = if as_get { Some(c"GET") } else { request.method() };
+        self.push_text(b"REQUEST_METHOD", method);
         self.push(b"REQUEST_URI", request_uri(request));
         self.push(b"QUERY_STRING", bytes(request.args()));
         self.push_text(b"SCRIPT_FILENAME", request.filename());
@@ -234,13 +262,18 @@ fn target(line: &[u8]) -> &[u8] {
 /// What names of groups are made of, for one request.
 pub struct RequestFacts<'r> {
     request: Request<'r>,
-    script_name: &'r [u8],
+    script_name: Cow<'r, [u8]>,
 }
 
 impl<'r> RequestFacts<'r> {
-    /// The facts of a request.
-    pub fn new(request: Request<'r>, mount: &Mount<'r>) -> Self {
-        Self { request, script_name: mount.script_name }
+    /// The facts of a request. Paths that differ in case only may be the same (`WSGICaseSensitivity`).
+    pub fn new(request: Request<'r>, mount: &Mount<'r>, case_sensitive: bool) -> Self {
+        let script_name = if case_sensitive {
+            Cow::Borrowed(mount.script_name)
+        } else {
+            Cow::Owned(mount.script_name.to_ascii_lowercase())
+        };
+        Self { request, script_name }
     }
 }
 
@@ -258,7 +291,7 @@ impl Facts for RequestFacts<'_> {
     }
 
     fn script_name(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.script_name)
+        Cow::Borrowed(&self.script_name)
     }
 
     fn variable(&self, name: &[u8]) -> Option<Cow<'_, [u8]>> {

@@ -91,7 +91,7 @@ fn answer(request: Request<'_>) -> Result<Status, Status> {
     let directory = request.directory_config::<Wsgi>();
     let alias = translate::options(request, config);
     let mount = Mount::of(request);
-    let facts = RequestFacts::new(request, &mount);
+    let facts = RequestFacts::new(request, &mount, config.globals.python.is_case_sensitive());
     let mut effective = effective(directory, config, alias, &facts);
     if !effective.application_group_configured
         && translate::is_aliased(request)
@@ -101,6 +101,18 @@ fn answer(request: Request<'_>) -> Result<Status, Status> {
     }
     check_body(request, effective.chunked_request)?;
     let environ = Environ::collect(request, &mount, &effective);
+    if !effective.may_use_process_group() {
+        let name = String::from_utf8_lossy(&effective.process_group);
+        log::write(
+            request,
+            Level::ERROR,
+            format_args!(
+                "WRS2017: WSGIRestrictProcess does not allow process group '{name}' here: add it there, or choose \
+                 another one ('' is embedded mode, which is allowed as %{{GLOBAL}})"
+            ),
+        );
+        return Err(Status::INTERNAL_SERVER_ERROR);
+    }
     if effective.process_group.is_empty() {
         if !config.globals.embedded_allowed() {
             log::write(
@@ -161,7 +173,7 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
     }
     let script = bytes(request.filename());
     if let Err(why) = ownership::check(script, &group.config) {
-        log::write(request, Level::ERROR, format_args!("WRS2017: {why} ({})", group.config.origin));
+        log::write(request, Level::ERROR, format_args!("WRS2018: {why} ({})", group.config.origin));
         return Status::FORBIDDEN;
     }
     dispatch::dispatch(request, group, effective, environ)

@@ -34,6 +34,22 @@ pub fn client_gone(request: Request<'_>) {
     );
 }
 
+/// Whether httpd's own page replaces a response of this status (`WSGIErrorOverride`).
+pub fn is_replaced(error_override: bool, status: u16) -> bool {
+    error_override && (400..=599).contains(&status)
+}
+
+/// Takes from the head of a response that httpd's own page replaces what belongs to the status and
+/// not to the page. The strings are copied.
+pub fn start_replaced<'h>(
+    request: Request<'_>,
+    headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
+) {
+    for (name, value) in headers.filter(|(name, _)| header::is_www_authenticate(name)) {
+        request.err_headers_out().add_bytes(name, value);
+    }
+}
+
 /// Gives status and headers to httpd; the length of the body that the application declares. The strings are copied.
 ///
 /// `Content-Type` and `Content-Length` go through httpd, so that filters by type and ranges work; headers of authentication

@@ -91,6 +91,16 @@ pub struct Launch {
     pub python_eggs: Option<Vec<u8>>,
     /// Lines less important than this httpd level (`APLOG_...`) are not written.
     pub log_level: u32,
+    /// `WSGIRestrictStdin`.
+    pub restrict_stdin: bool,
+    /// `WSGIRestrictStdout`.
+    pub restrict_stdout: bool,
+    /// `WSGIRestrictSignal`.
+    pub restrict_signal: bool,
+    /// `WSGIDestroyInterpreter`: what Python runs at its end is run.
+    pub shut_down: bool,
+    /// `WSGICaseSensitivity`.
+    pub case_sensitive: bool,
     /// `apache.version`.
     pub server_version: [u32; 3],
     /// `apache.description`.
@@ -129,7 +139,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// One row per field that is a number, so that writing and reading cannot drift apart.
+/// One row per field that is a number or a switch, so that writing and reading cannot drift apart.
 macro_rules! numbers {
     ($($name:literal => $field:ident),* $(,)?) => {
         impl Launch {
@@ -172,6 +182,11 @@ numbers! {
     "cpu-priority" => cpu_priority,
     "memory-limit" => memory_limit,
     "virtual-memory-limit" => virtual_memory_limit,
+    "restrict-stdin" => restrict_stdin,
+    "restrict-stdout" => restrict_stdout,
+    "restrict-signal" => restrict_signal,
+    "shut-down" => shut_down,
+    "case-sensitive" => case_sensitive,
     "switch-interval" => switch_interval,
     "send-buffer" => send_buffer,
     "receive-buffer" => receive_buffer,
@@ -302,6 +317,11 @@ mod tests {
             cpu_priority: -5,
             memory_limit: 1 << 33,
             virtual_memory_limit: 1 << 34,
+            restrict_stdin: true,
+            restrict_stdout: false,
+            restrict_signal: true,
+            shut_down: false,
+            case_sensitive: true,
             switch_interval: 5000,
             send_buffer: 4096,
             receive_buffer: 8192,

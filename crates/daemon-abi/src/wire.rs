@@ -19,6 +19,9 @@ pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 /// gets one, knows [`LOG`], and understands an application status as the HTTP status of a failure.
 pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";
 
+/// `1`: the request does not count as activity of the worker (`WSGIIgnoreActivity`).
+pub const IGNORE_ACTIVITY: &[u8] = b"mod_wsgi.x-ignore_activity";
+
 /// `1`: the front takes a part of a file as a [`FILE`] record and sends it itself.
 pub const PASS_FILES: &[u8] = b"mod_wsgi.x-pass_files";
 

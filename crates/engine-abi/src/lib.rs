@@ -18,7 +18,7 @@ pub mod library;
 pub use bytes::{Bytes, Pair};
 
 /// The version of every shape in this crate.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// The symbol of the engine which returns its table: `extern "C" fn() -> *const Engine`.
 pub const ENTRY: &CStr = c"mod_wsgi_rs_engine";
@@ -60,6 +60,12 @@ pub enum Outcome {
     Stopping = 5,
 }
 
+/// [`StartUp::hash_seed`]: as Python's environment says.
+pub const SEED_OF_ENVIRONMENT: i64 = -1;
+
+/// [`StartUp::hash_seed`]: another one for each process.
+pub const SEED_RANDOM: i64 = -2;
+
 /// What the engine of a process is started with.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -98,6 +104,18 @@ pub struct StartUp {
     pub python_eggs: Bytes,
     /// Seconds for `sys.setswitchinterval`; 0: Python's own.
     pub switch_interval: f64,
+    /// No `.pyc` files are written (`WSGIDontWriteBytecode`).
+    pub dont_write_bytecode: bool,
+    /// Filters of warnings, one a line (`WSGIPythonWarnings`).
+    pub warnings: Bytes,
+    /// How much Python optimizes; -1: as its environment says.
+    pub optimize: i32,
+    /// What hashes begin with: a number, or one of [`SEED_OF_ENVIRONMENT`] and [`SEED_RANDOM`].
+    pub hash_seed: i64,
+    /// `threading` and `atexit` are run at the end (`WSGIDestroyInterpreter`).
+    pub shut_down: bool,
+    /// Paths that differ in case only are different scripts (`WSGICaseSensitivity`).
+    pub case_sensitive: bool,
     /// Writes one line to the server's log. Called on any thread, with or without the GIL.
     pub log: unsafe extern "C" fn(level: c_int, line: Bytes),
 }

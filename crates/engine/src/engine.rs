@@ -183,7 +183,9 @@ impl Engine {
             calls = self.ended.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(calls);
-        self.each_interpreter(|interpreter| interpreter.shut_down(&self.startup.log));
+        if self.startup.shut_down {
+            self.each_interpreter(|interpreter| interpreter.shut_down(&self.startup.log));
+        }
         thread_state::stopped();
     }
 

@@ -210,7 +210,7 @@ fn try_set_up(
             name: name.to_vec(),
             environ: Environ::create(py, startup, &classes.file_wrapper.object(py))?,
             classes,
-            scripts: Scripts::default(),
+            scripts: Scripts::new(startup.case_sensitive),
             close: py.interned(b"close")?.keep(),
             reload_required: py.interned(b"reload_required")?.keep(),
             mtime: py.interned(b"__mtime__")?.keep(),

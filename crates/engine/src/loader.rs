@@ -4,6 +4,7 @@
 //! without the GIL, so that a script that takes long to load delays only its own requests.
 //! See <https://modwsgi.readthedocs.io/en/master/user-guides/reloading-source-code.html>.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -21,18 +22,30 @@ use crate::python::{Gil, Kept, Owned, Result};
 use crate::request::lock;
 
 /// The scripts of an interpreter, by path.
-#[derive(Default)]
-pub(crate) struct Scripts(Mutex<HashMap<Vec<u8>, Arc<Script>>>);
+pub(crate) struct Scripts {
+    case_sensitive: bool,
+    by_path: Mutex<HashMap<Vec<u8>, Arc<Script>>>,
+}
 
 impl Scripts {
+    /// None. Paths that differ in case only are one script, unless `case_sensitive`.
+    pub(crate) fn new(case_sensitive: bool) -> Self {
+        Self { case_sensitive, by_path: Mutex::default() }
+    }
+
     /// The script at a path, loaded or not.
     pub(crate) fn find(&self, filename: &[u8]) -> Arc<Script> {
-        let mut scripts = lock(&self.0);
-        if let Some(script) = scripts.get(filename) {
+        let path = if self.case_sensitive {
+            Cow::Borrowed(filename)
+        } else {
+            Cow::Owned(filename.to_ascii_lowercase())
+        };
+        let mut scripts = lock(&self.by_path);
+        if let Some(script) = scripts.get(&*path) {
             return Arc::clone(script);
         }
-        let script = Arc::new(Script::new(filename));
-        scripts.insert(filename.to_vec(), Arc::clone(&script));
+        let script = Arc::new(Script::new(filename, wsgi::module_name(&path)));
+        scripts.insert(path.into_owned(), Arc::clone(&script));
         script
     }
 }
@@ -40,6 +53,8 @@ impl Scripts {
 /// A script.
 pub(crate) struct Script {
     filename: Vec<u8>,
+    /// Its name in `sys.modules`.
+    name: String,
     /// Held while the script is loaded; without the GIL when it is waited for.
     loading: Mutex<()>,
     loaded: Mutex<Option<Loaded>>,
@@ -82,8 +97,13 @@ pub(crate) fn modified(filename: &[u8]) -> Modified {
 }
 
 impl Script {
-    fn new(filename: &[u8]) -> Self {
-        Self { filename: filename.to_vec(), loading: Mutex::default(), loaded: Mutex::default() }
+    fn new(filename: &[u8], name: String) -> Self {
+        Self {
+            filename: filename.to_vec(),
+            name,
+            loading: Mutex::default(),
+            loaded: Mutex::default(),
+        }
     }
 
     /// Compares with the file, whose time is given if it is to be looked at.
@@ -161,7 +181,7 @@ impl Script {
 
     /// Compiles and executes the script as a new module.
     fn execute<'py>(&self, py: Gil<'py>, source: &[u8], modified: Modified) -> Result<Owned<'py>> {
-        let name = py.str(&wsgi::module_name(&self.filename))?;
+        let name = py.str(&self.name)?;
         let filename = py.path(&self.filename)?;
         let modules = py.modules()?;
         if modules.item(&name)?.is_some() {

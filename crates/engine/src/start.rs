@@ -32,6 +32,28 @@ pub struct ServerWords {
     pub build_date: Vec<u8>,
 }
 
+/// How Python itself is to behave, where it is started here; `None`: as its environment says.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// No `.pyc` files are written.
+    pub dont_write_bytecode: bool,
+    /// Filters of warnings, as of the option `-W`, in their order.
+    pub warnings: Vec<Vec<u8>>,
+    /// How much it optimizes, 0 to 2.
+    pub optimize: Option<i32>,
+    /// What hashes of strings begin with.
+    pub hash_seed: Option<HashSeed>,
+}
+
+/// What hashes of strings begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashSeed {
+    /// Another number for each process.
+    Random,
+    /// This number.
+    Fixed(u32),
+}
+
 /// What the engine of a process is started with.
 #[derive(Clone, Debug)]
 pub struct StartUp {
@@ -67,6 +89,12 @@ pub struct StartUp {
     pub python_eggs: Option<Vec<u8>>,
     /// Seconds for `sys.setswitchinterval`; `None`: Python's own.
     pub switch_interval: Option<f64>,
+    /// How Python is to behave; for [`initialise`].
+    pub settings: Settings,
+    /// The end of `threading`, and `atexit`, are run before the process ends.
+    pub shut_down: bool,
+    /// Paths that differ in case only are different scripts.
+    pub case_sensitive: bool,
     /// What the server says of itself.
     pub server: ServerWords,
     /// What a changed script means.
@@ -116,7 +144,7 @@ pub fn initialise(startup: &StartUp) -> Result<(), Error> {
     unsafe { ffi::PyConfig_InitPythonConfig(&raw mut config) };
     config.install_signal_handlers = 0;
     config.parse_argv = 0;
-    let result = configure(&mut config, executable.as_deref()).and_then(|()| {
+    let result = configure(&mut config, executable.as_deref(), &startup.settings).and_then(|()| {
         // SAFETY: a configuration that was set up above; Python does not run yet, by contract.
         check(unsafe { ffi::Py_InitializeFromConfig(&raw const config) })
     });
@@ -134,7 +162,25 @@ fn check_executable(path: &[u8]) -> Result<CString, Error> {
     CString::new(path).map_err(|_| Error::Executable(shown()))
 }
 
-fn configure(config: &mut ffi::PyConfig, executable: Option<&CStr>) -> Result<(), Error> {
+fn configure(
+    config: &mut ffi::PyConfig,
+    executable: Option<&CStr>,
+    settings: &Settings,
+) -> Result<(), Error> {
+    if settings.dont_write_bytecode {
+        config.write_bytecode = 0;
+    }
+    if let Some(level) = settings.optimize {
+        config.optimization_level = level;
+    }
+    match settings.hash_seed {
+        Some(HashSeed::Random) => config.use_hash_seed = 0,
+        Some(HashSeed::Fixed(seed)) => {
+            config.use_hash_seed = 1;
+            config.hash_seed = seed.into();
+        }
+        None => {}
+    }
     // PyConfig functions pre-initialise Python with the "python" preset, since `config` was made with it.
     let set = |place: *mut *mut libc::wchar_t, config: *mut ffi::PyConfig, value: &CStr| {
         // SAFETY: `place` is a string of `config`.
@@ -147,7 +193,24 @@ fn configure(config: &mut ffi::PyConfig, executable: Option<&CStr>) -> Result<()
     }
     let mut name: *const c_char = c"mod_wsgi".as_ptr();
     // SAFETY: one argument, which ends with NUL.
-    check(unsafe { ffi::PyConfig_SetBytesArgv(raw, 1, &raw mut name) })
+    check(unsafe { ffi::PyConfig_SetBytesArgv(raw, 1, &raw mut name) })?;
+    settings.warnings.iter().try_for_each(|filter| add_warning(config, filter))
+}
+
+/// Adds a filter of warnings. Python is pre-initialised by now, so the text is decoded as its locale says.
+fn add_warning(config: &mut ffi::PyConfig, filter: &[u8]) -> Result<(), Error> {
+    let broken = || Error::Python("a filter of warnings is no text".to_owned());
+    let filter = CString::new(filter).map_err(|_| broken())?;
+    // SAFETY: Python is pre-initialised; a string that ends with NUL; the length is not asked for.
+    let text = unsafe { ffi::Py_DecodeLocale(filter.as_ptr(), std::ptr::null_mut()) };
+    if text.is_null() {
+        return Err(broken());
+    }
+    // SAFETY: the list of a configuration that was set up, and a string that ends with NUL, which is copied.
+    let added = unsafe { ffi::PyWideStringList_Append(&raw mut config.warnoptions, text) };
+    // SAFETY: of Py_DecodeLocale, and not used any more.
+    unsafe { ffi::PyMem_RawFree(text.cast()) };
+    check(added)
 }
 
 fn check(status: ffi::PyStatus) -> Result<(), Error> {

@@ -101,6 +101,19 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         service: false,
         python_eggs: some(start.python_eggs),
         switch_interval: (start.switch_interval > 0.0).then_some(start.switch_interval),
+        settings: engine::Settings {
+            dont_write_bytecode: start.dont_write_bytecode,
+            warnings: some(start.warnings)
+                .map(|lines| lines.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())
+                .unwrap_or_default(),
+            optimize: (start.optimize >= 0).then_some(start.optimize),
+            hash_seed: match start.hash_seed {
+                engine_abi::SEED_RANDOM => Some(engine::HashSeed::Random),
+                seed => u32::try_from(seed).ok().map(engine::HashSeed::Fixed),
+            },
+        },
+        shut_down: start.shut_down,
+        case_sensitive: start.case_sensitive,
         server: engine::ServerWords {
             description: some(start.server_description).unwrap_or_default(),
             mpm_name: some(start.server_mpm).unwrap_or_default(),

@@ -17,6 +17,10 @@ fn streams_and_signals_may_be_restricted_or_not_and_python_tuned() {
             startup.python_eggs = Bytes::new(b"/var/eggs");
             startup.switch_interval = 0.25;
             startup.process_group = Bytes::new(b"group");
+            startup.dont_write_bytecode = true;
+            startup.warnings = Bytes::new(b"ignore::UserWarning\nerror::BytesWarning");
+            startup.optimize = 0;
+            startup.hash_seed = engine_abi::SEED_RANDOM;
         })
         .unwrap();
     let source = "import os, signal, sys, mod_wsgi\n\
@@ -30,6 +34,9 @@ fn streams_and_signals_may_be_restricted_or_not_and_python_tuned() {
         assert os.environ['PYTHON_EGG_CACHE'] == '/var/eggs'\n    \
         assert abs(sys.getswitchinterval() - 0.25) < 0.001\n    \
         assert mod_wsgi.process_group == 'group'\n    \
+        assert sys.dont_write_bytecode and sys.flags.optimize == 0\n    \
+        assert sys.warnoptions == ['ignore::UserWarning', 'error::BytesWarning']\n    \
+        assert sys.flags.hash_randomization\n    \
         function = lambda *a, **k: None\n    \
         assert mod_wsgi.subscribe_signals(function) is function\n    \
         assert mod_wsgi.signal_callbacks == [function]\n    \

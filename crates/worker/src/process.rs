@@ -16,7 +16,7 @@ use daemon_abi::ending::Ending;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, StartUp};
+use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, Settings, StartUp};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use std::io;
@@ -132,13 +132,18 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         processes: u32::try_from(launch.processes()).unwrap_or(u32::MAX),
         server_version: launch.server_version,
         run_once: launch.threads == 1 && launch.maximum_requests == 1,
-        restrict_stdin: false,
-        restrict_stdout: false,
-        restrict_signal: launch.threads != 0,
+        restrict_stdin: launch.restrict_stdin,
+        restrict_stdout: launch.restrict_stdout,
+        // The main thread of a service script is its own.
+        restrict_signal: launch.restrict_signal && launch.threads != 0,
         service: launch.threads == 0,
         python_eggs: launch.python_eggs.clone(),
         switch_interval: (launch.switch_interval > 0)
-            .then(|| Duration::from_micros(launch.switch_interval).as_secs_f64()),
+            .then_some(launch.switch_interval as f64 / 1e6),
+        // Python runs already: it was told on its command line.
+        settings: Settings::default(),
+        shut_down: launch.shut_down,
+        case_sensitive: launch.case_sensitive,
         server: ServerWords {
             description: launch.server_description.clone(),
             mpm_name: launch.server_mpm.clone(),

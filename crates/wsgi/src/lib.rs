@@ -14,6 +14,8 @@ pub mod header;
 pub mod lines;
 pub mod module_name;
 pub mod mount;
+pub mod network;
+pub mod proxy;
 pub mod status;
 
 pub use content_length::{Limit, has_body};

@@ -80,6 +80,12 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         restrict_signal: true,
         python_eggs: Bytes::EMPTY,
         switch_interval: 0.0,
+        dont_write_bytecode: false,
+        warnings: Bytes::EMPTY,
+        optimize: -1,
+        hash_seed: engine_abi::SEED_OF_ENVIRONMENT,
+        shut_down: true,
+        case_sensitive: true,
         log: server_log,
     };
     if let Some(change) = OPTIONS.get() {

@@ -1,0 +1,455 @@
+//! The rows of the directives. `meaning` is Markdown.
+
+use super::{Place, Row};
+
+const fn row(
+    name: &'static str,
+    place: Place,
+    syntax: &'static str,
+    default: &'static str,
+    meaning: &'static str,
+    example: &'static str,
+) -> Row {
+    Row { name, place, syntax, default, meaning, example }
+}
+
+pub(super) static ROWS: &[Row] = &[
+    row(
+        "WSGIScriptAlias",
+        Place::Server,
+        "WSGIScriptAlias URL-path script [process-group=NAME] [application-group=NAME] \
+         [callable-object=NAME] [pass-authorization=On|Off]",
+        "none",
+        "Has the script answer what is below the URL path; with a directory, the next part of \
+         the URL names a script in it. The first alias that fits takes the request, so longer \
+         paths come first; those of a virtual host come before those of the main server. The \
+         options come before the directives of the same meaning. With both groups given \
+         literally the script is loaded when the processes start. Access to the script must \
+         be granted by `Require`.",
+        "WSGIScriptAlias / /srv/site/app.wsgi process-group=site",
+    ),
+    row(
+        "WSGIScriptAliasMatch",
+        Place::Server,
+        "WSGIScriptAliasMatch regex script-with-$1 [options]",
+        "none",
+        "As `WSGIScriptAlias`, for what a regular expression matches; the script may have \
+         `$0` to `$9`.",
+        "WSGIScriptAliasMatch ^/~(\\w+)/app /home/$1/app.wsgi",
+    ),
+    row(
+        "WSGIDaemonProcess",
+        Place::Server,
+        "WSGIDaemonProcess NAME [option=value ...]",
+        "none",
+        "Declares a process group: processes of its own that run applications, as a user of \
+         their own and with a Python of their own. The name is unique over all virtual hosts. \
+         A group of the main server can be used everywhere, one of a virtual host only there \
+         and in those with the same `ServerName`.",
+        "WSGIDaemonProcess site user=site processes=2 threads=15 python-home=/srv/site/venv",
+    ),
+    row(
+        "WSGIImportScript",
+        Place::Server,
+        "WSGIImportScript script process-group=NAME application-group=NAME",
+        "none",
+        "Loads a script when the processes start, before the first request.",
+        "WSGIImportScript /srv/site/app.wsgi process-group=site application-group=%{GLOBAL}",
+    ),
+    row(
+        "WSGIProcessGroup",
+        Place::Section,
+        "WSGIProcessGroup NAME",
+        "`%{GLOBAL}`: embedded",
+        "Which process group runs the application.",
+        "WSGIProcessGroup site",
+    ),
+    row(
+        "WSGIApplicationGroup",
+        Place::Section,
+        "WSGIApplicationGroup NAME",
+        "`%{RESOURCE}`; the main interpreter if the process group has one application only",
+        "Which interpreter of the process runs the application. Extension modules that do not \
+         know several interpreters need `%{GLOBAL}`.",
+        "WSGIApplicationGroup %{GLOBAL}",
+    ),
+    row(
+        "WSGICallableObject",
+        Place::FileInfo,
+        "WSGICallableObject NAME",
+        "`application`",
+        "The name of the application in its script; `%{ENV:NAME}` is expanded.",
+        "WSGICallableObject app",
+    ),
+    row(
+        "WSGIPassAuthorization",
+        Place::FileInfo,
+        "WSGIPassAuthorization On|Off",
+        "Off",
+        "Shows the `Authorization` header to the application.",
+        "WSGIPassAuthorization On",
+    ),
+    row(
+        "WSGIScriptReloading",
+        Place::FileInfo,
+        "WSGIScriptReloading On|Off",
+        "On",
+        "Loads a script again when its file has changed: embedded in the same process, in a \
+         process group by new processes.",
+        "WSGIScriptReloading Off",
+    ),
+    row(
+        "WSGIChunkedRequest",
+        Place::FileInfo,
+        "WSGIChunkedRequest On|Off",
+        "On",
+        "Takes request bodies that come in chunks, without a length. Off answers them with \
+         411.",
+        "WSGIChunkedRequest Off",
+    ),
+    row(
+        "WSGIErrorOverride",
+        Place::FileInfo,
+        "WSGIErrorOverride On|Off",
+        "Off",
+        "Replaces responses of status 400 to 599 by httpd's own page for that status \
+         (`ErrorDocument`).",
+        "WSGIErrorOverride On",
+    ),
+    row(
+        "WSGIMapHEADToGET",
+        Place::FileInfo,
+        "WSGIMapHEADToGET Off|On|Auto",
+        "Auto",
+        "Whether the application sees `GET` for a `HEAD` request; the client gets no body in \
+         any case. Auto: when an output filter, such as compression, needs the body to make \
+         the same headers.",
+        "WSGIMapHEADToGET On",
+    ),
+    row(
+        "WSGIIgnoreActivity",
+        Place::FileInfo,
+        "WSGIIgnoreActivity On|Off",
+        "Off",
+        "Requests, such as those of a monitor, do not count for `inactivity-timeout`. It is \
+         told to the process; the option has no effect yet.",
+        "<Location /health>\n    WSGIIgnoreActivity On\n</Location>",
+    ),
+    row(
+        "WSGIEnableSendfile",
+        Place::FileInfo,
+        "WSGIEnableSendfile On|Off",
+        "Off",
+        "Has the kernel send files that an application returns in `wsgi.file_wrapper`.",
+        "WSGIEnableSendfile On",
+    ),
+    row(
+        "WSGIRestrictProcess",
+        Place::Section,
+        "WSGIRestrictProcess [NAME ...]",
+        "all",
+        "The process groups that requests may be sent to, whatever chose them; `%{GLOBAL}` \
+         allows embedded mode. Others get 500. A line replaces an earlier one of the same \
+         section.",
+        "WSGIRestrictProcess site %{GLOBAL}",
+    ),
+    row(
+        "WSGITrustedProxyHeaders",
+        Place::FileInfo,
+        "WSGITrustedProxyHeaders HEADER ...",
+        "none",
+        "Which headers of a proxy in front are believed; lines of a section add up. \
+         `X-Forwarded-For`, `X-Client-IP`, `X-Real-IP` set `REMOTE_ADDR`; `X-Forwarded-Host`, \
+         `X-Host` `HTTP_HOST`; `X-Forwarded-Server` `SERVER_NAME`; `X-Forwarded-Port` \
+         `SERVER_PORT`; `X-Script-Name`, `X-Forwarded-Script-Name` `SCRIPT_NAME`; \
+         `X-Forwarded-Proto`, `X-Forwarded-Scheme`, `X-Scheme`, `X-Forwarded-HTTPS`, \
+         `X-Forwarded-SSL`, `X-HTTPS` `wsgi.url_scheme`. Of headers that mean the same the \
+         last one named wins; all others are removed, named or not. From a peer that is not \
+         trusted all are removed.",
+        "WSGITrustedProxyHeaders X-Forwarded-For X-Forwarded-Proto",
+    ),
+    row(
+        "WSGITrustedProxies",
+        Place::FileInfo,
+        "WSGITrustedProxies ADDRESS|SUBNET ...",
+        "every peer",
+        "From whom `WSGITrustedProxyHeaders` are believed, and which addresses in \
+         `X-Forwarded-For` are proxies. IPv4 or IPv6, with the number of bits or a mask; \
+         lines of a section add up.",
+        "WSGITrustedProxies 127.0.0.1 10.0.0.0/8 fd00::/8",
+    ),
+    row(
+        "WSGIRestrictEmbedded",
+        Place::Main,
+        "WSGIRestrictEmbedded On|Off",
+        "Off",
+        "Forbids applications in httpd's own processes: such requests get 500.",
+        "WSGIRestrictEmbedded On",
+    ),
+    row(
+        "WSGIPythonHome",
+        Place::Main,
+        "WSGIPythonHome directory",
+        "the system's Python",
+        "The Python for embedded mode, and for process groups without `python-home`: a \
+         virtual environment, a prefix, or an interpreter.",
+        "WSGIPythonHome /srv/site/venv",
+    ),
+    row(
+        "WSGIPythonPath",
+        Place::Main,
+        "WSGIPythonPath directory[:directory ...]",
+        "none",
+        "Directories with modules for embedded mode; `.pth` files in them count. Process \
+         groups have `python-path`.",
+        "WSGIPythonPath /srv/site",
+    ),
+    row(
+        "WSGIPythonEggs",
+        Place::Main,
+        "WSGIPythonEggs directory",
+        "none",
+        "`PYTHON_EGG_CACHE` in embedded mode. Process groups have `python-eggs`.",
+        "WSGIPythonEggs /var/cache/eggs",
+    ),
+    row(
+        "WSGIDontWriteBytecode",
+        Place::Main,
+        "WSGIDontWriteBytecode On|Off",
+        "Off",
+        "Has Python write no `.pyc` files, as its option `-B`.",
+        "WSGIDontWriteBytecode On",
+    ),
+    row(
+        "WSGIPythonWarnings",
+        Place::Main,
+        "WSGIPythonWarnings filter",
+        "none",
+        "A filter of warnings, as of Python's option `-W`; lines add up.",
+        "WSGIPythonWarnings ignore::DeprecationWarning",
+    ),
+    row(
+        "WSGIPythonOptimize",
+        Place::Main,
+        "WSGIPythonOptimize 0|1|2",
+        "as `PYTHONOPTIMIZE` says, else 0",
+        "1 leaves out assertions, 2 docstrings too, as Python's option `-O`.",
+        "WSGIPythonOptimize 1",
+    ),
+    row(
+        "WSGIPythonHashSeed",
+        Place::Main,
+        "WSGIPythonHashSeed random|NUMBER",
+        "as `PYTHONHASHSEED` says, else random",
+        "What hashes of strings begin with, 0 to 4294967295. A number makes them the same in \
+         every process, and known to who attacks.",
+        "WSGIPythonHashSeed random",
+    ),
+    row(
+        "WSGISwitchInterval",
+        Place::Main,
+        "WSGISwitchInterval seconds",
+        "Python's own, 0.005",
+        "After what time a thread lets another one run, in embedded mode. Process groups have \
+         `switch-interval`.",
+        "WSGISwitchInterval 0.01",
+    ),
+    row(
+        "WSGIRestrictStdin",
+        Place::Main,
+        "WSGIRestrictStdin On|Off",
+        "Off",
+        "Makes every use of `sys.stdin` an error.",
+        "WSGIRestrictStdin On",
+    ),
+    row(
+        "WSGIRestrictStdout",
+        Place::Main,
+        "WSGIRestrictStdout On|Off",
+        "Off",
+        "Makes every use of `sys.stdout` an error. Off: it is the error log.",
+        "WSGIRestrictStdout On",
+    ),
+    row(
+        "WSGIRestrictSignal",
+        Place::Main,
+        "WSGIRestrictSignal On|Off",
+        "On",
+        "`signal.signal` installs nothing and logs who called it, as signals belong to the \
+         server.",
+        "WSGIRestrictSignal Off",
+    ),
+    row(
+        "WSGICaseSensitivity",
+        Place::Main,
+        "WSGICaseSensitivity On|Off",
+        "On",
+        "Off: paths of scripts that differ in case only are the same script.",
+        "WSGICaseSensitivity Off",
+    ),
+    row(
+        "WSGIDestroyInterpreter",
+        Place::Main,
+        "WSGIDestroyInterpreter On|Off",
+        "On",
+        "Off: processes end without waiting for Python's threads and without running \
+         `atexit`. Functions of `mod_wsgi.subscribe_shutdown` are run in any case.",
+        "WSGIDestroyInterpreter Off",
+    ),
+    row(
+        "WSGISocketPrefix",
+        Place::Main,
+        "WSGISocketPrefix path",
+        "`wsgi` in `DefaultRuntimeDir`",
+        "What the paths of sockets begin with; relative to `ServerRoot`.",
+        "WSGISocketPrefix /run/apache2/wsgi",
+    ),
+    row(
+        "WSGISocketRotation",
+        Place::Main,
+        "WSGISocketRotation On|Off",
+        "On",
+        "Accepted for configurations of mod_wsgi; it does nothing, as running requests keep \
+         their connections over a restart whatever sockets are called.",
+        "WSGISocketRotation Off",
+    ),
+    row(
+        "WSGIAcceptMutex",
+        Place::Main,
+        "WSGIAcceptMutex default|flock|fcntl|sysvsem|posixsem|pthread",
+        "default",
+        "Accepted for configurations of mod_wsgi; it does nothing, as the module chooses the \
+         worker of a request without a mutex.",
+        "WSGIAcceptMutex default",
+    ),
+    row(
+        "WSGIVerboseDebugging",
+        Place::Main,
+        "WSGIVerboseDebugging On|Off",
+        "Off",
+        "Accepted for configurations of mod_wsgi; use `LogLevel wsgi:debug`.",
+        "WSGIVerboseDebugging On",
+    ),
+    row(
+        "WSGIPerInterpreterGIL",
+        Place::Main,
+        "WSGIPerInterpreterGIL On|Off",
+        "Off",
+        "Accepted for configurations of mod_wsgi; the interpreters of a process share one GIL \
+         in this release.",
+        "WSGIPerInterpreterGIL Off",
+    ),
+    row(
+        "WSGIFreeThreading",
+        Place::Main,
+        "WSGIFreeThreading On|Off",
+        "Off",
+        "Accepted for configurations of mod_wsgi; this release has no engine for Python \
+         without the GIL.",
+        "WSGIFreeThreading Off",
+    ),
+    row(
+        "WSGIPassApacheRequest",
+        Place::Section,
+        "WSGIPassApacheRequest On|Off",
+        "Off",
+        "Accepted for configurations of mod_wsgi; httpd's own structures are not handed to \
+         applications.",
+        "WSGIPassApacheRequest Off",
+    ),
+    row(
+        "WSGIGroupAuthoritative",
+        Place::AuthConfig,
+        "WSGIGroupAuthoritative On|Off",
+        "On",
+        "Accepted for configurations of mod_wsgi; it does nothing since httpd 2.4, which \
+         decides by `<RequireAll>` and `<RequireAny>`.",
+        "<Location />\n    WSGIGroupAuthoritative Off\n</Location>",
+    ),
+    row(
+        "WSGIServerMetrics",
+        Place::Main,
+        "WSGIServerMetrics On|Off",
+        "Off",
+        "Accepted for configurations of mod_wsgi; this release has no server metrics yet.",
+        "WSGIServerMetrics Off",
+    ),
+    row(
+        "WSGISlowRequests",
+        Place::Main,
+        "WSGISlowRequests seconds",
+        "0: off",
+        "Accepted for configurations of mod_wsgi; this release has no telemetry yet.",
+        "WSGISlowRequests 2.5",
+    ),
+    row(
+        "WSGITelemetryService",
+        Place::Main,
+        "WSGITelemetryService unix:PATH [interval=SECONDS]",
+        "none",
+        "Accepted for configurations of mod_wsgi; this release has no telemetry yet.",
+        "WSGITelemetryService unix:/run/telemetry.sock interval=5",
+    ),
+    row(
+        "WSGITelemetryOptions",
+        Place::Main,
+        "WSGITelemetryOptions None|All|[+|-]CaptureUserAgent ...",
+        "None",
+        "Accepted for configurations of mod_wsgi; this release has no telemetry yet.",
+        "WSGITelemetryOptions +CaptureUserAgent",
+    ),
+    row(
+        "WSGIAccessScript",
+        Place::AuthConfig,
+        "WSGIAccessScript script [application-group=NAME]",
+        "none",
+        "Not in this release: an error, as a site could be open without it. Use `Require`.",
+        "<Location />\n    WSGIAccessScript /srv/access.py\n</Location>",
+    ),
+    row(
+        "WSGIAuthUserScript",
+        Place::AuthConfig,
+        "WSGIAuthUserScript script [application-group=NAME]",
+        "none",
+        "Not in this release: an error, as a site could be open without it. Use another \
+         `AuthBasicProvider`, or have the application ask for passwords \
+         (`WSGIPassAuthorization On`).",
+        "<Location />\n    WSGIAuthUserScript /srv/auth.py\n</Location>",
+    ),
+    row(
+        "WSGIAuthGroupScript",
+        Place::AuthConfig,
+        "WSGIAuthGroupScript script [application-group=NAME]",
+        "none",
+        "Not in this release: an error, as a site could be open without it. Use \
+         `AuthGroupFile` or another `Require`.",
+        "<Location />\n    WSGIAuthGroupScript /srv/auth.py\n</Location>",
+    ),
+    row(
+        "WSGIDispatchScript",
+        Place::Section,
+        "WSGIDispatchScript script [application-group=NAME]",
+        "none",
+        "Not in this release: an error, as a site could be open without it. Use \
+         `WSGIProcessGroup %{ENV:NAME}`.",
+        "WSGIDispatchScript /srv/dispatch.py",
+    ),
+    row(
+        "WSGIHandlerScript",
+        Place::Section,
+        "WSGIHandlerScript handler script [options]",
+        "none",
+        "Not in this release: an error, as a site could be open without it. Use \
+         `WSGIScriptAlias`.",
+        "WSGIHandlerScript markdown /srv/markdown.py",
+    ),
+    row(
+        "<WSGIInterpreterOptions>",
+        Place::Main,
+        "<WSGIInterpreterOptions [process-group=NAME] [application-group=NAME]>",
+        "none",
+        "Not in this release: an error, as a site could be open without it. Use the options \
+         of `WSGIDaemonProcess`.",
+        "<WSGIInterpreterOptions process-group=site>\n    WSGISwitchInterval 0.01\n</WSGIInterpreterOptions>",
+    ),
+];

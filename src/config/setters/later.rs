@@ -1,0 +1,119 @@
+//! Setters: directives that are checked and do nothing, and those that cannot be accepted without
+//! what they do.
+//!
+//! A line whose effect nobody's safety rests on is kept, with a warning. One that decides who may
+//! ask, or who answers, is an error as long as it does not: a site must not be open because a line
+//! was ignored.
+
+use std::ffi::CStr;
+
+use super::{flag, globals, idle, idle_globally, idle_if_on};
+use crate::config::error::Error;
+use crate::config::setting::Setting;
+use crate::config::telemetry;
+use crate::httpd::{Answer, Command, Scope};
+use crate::module::Wsgi;
+
+pub fn accept_mutex(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIAcceptMutex";
+    const KINDS: &[&str] = &["default", "flock", "fcntl", "sysvsem", "posixsem", "pthread"];
+    globals(command, again(&mut scope), DIRECTIVE)?;
+    Setting::argument(DIRECTIVE, word.to_bytes()).one_of(KINDS)?;
+    let because = "the module itself chooses the worker of a request, without a mutex";
+    idle_globally(command, scope, DIRECTIVE, because)
+}
+
+pub fn socket_rotation(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGISocketRotation";
+    globals(command, again(&mut scope), DIRECTIVE)?;
+    flag(DIRECTIVE, word)?;
+    let because =
+        "running requests keep their connections over a restart whatever sockets are called";
+    idle_globally(command, scope, DIRECTIVE, because)
+}
+
+pub fn verbose_debugging(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIVerboseDebugging";
+    globals(command, again(&mut scope), DIRECTIVE)?;
+    flag(DIRECTIVE, word)?;
+    idle_globally(command, scope, DIRECTIVE, "use LogLevel wsgi:debug")
+}
+
+/// Switches for the whole server which ask for something that is not there yet.
+macro_rules! switches {
+    ($($name:ident = $directive:literal: $because:literal;)*) => {$(
+        pub fn $name(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+            globals(command, again(&mut scope), $directive)?;
+            idle_if_on(command, scope, $directive, word, $because)
+        }
+    )*};
+}
+
+switches! {
+    per_interpreter_gil = "WSGIPerInterpreterGIL":
+        "the interpreters of a process share one GIL in this release";
+    free_threading = "WSGIFreeThreading": "this release has no engine for Python without the GIL";
+    server_metrics = "WSGIServerMetrics": "this release does not have server metrics yet";
+}
+
+pub fn pass_apache_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let because = "httpd's own structures are not handed to applications";
+    idle_if_on(command, scope, "WSGIPassApacheRequest", word, because)
+}
+
+pub fn group_authoritative(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIGroupAuthoritative";
+    flag(DIRECTIVE, word)?;
+    let because = "httpd 2.4 decides by <RequireAll> and <RequireAny>; remove this line";
+    idle(command, scope, DIRECTIVE, because);
+    Ok(())
+}
+
+pub fn slow_requests(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGISlowRequests";
+    globals(command, again(&mut scope), DIRECTIVE)?;
+    telemetry::slow(&Setting::argument(DIRECTIVE, word.to_bytes()))?;
+    idle_globally(command, scope, DIRECTIVE, NO_TELEMETRY)
+}
+
+pub fn telemetry_service(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+    globals(command, again(&mut scope), telemetry::SERVICE)?;
+    telemetry::service(text.to_bytes())?;
+    idle_globally(command, scope, telemetry::SERVICE, NO_TELEMETRY)
+}
+
+pub fn telemetry_options(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+    globals(command, again(&mut scope), telemetry::OPTIONS)?;
+    telemetry::options(text.to_bytes())?;
+    idle_globally(command, scope, telemetry::OPTIONS, NO_TELEMETRY)
+}
+
+const NO_TELEMETRY: &str = "this release does not have telemetry yet";
+
+/// Directives that cannot be accepted yet.
+macro_rules! missing {
+    ($($name:ident = $directive:literal: $instead:literal;)*) => {$(
+        pub fn $name(_: &Command<'_>, _: Scope<'_, Wsgi>, _: &CStr) -> Answer {
+            Err(Error::NotYet { directive: $directive, instead: $instead }.into())
+        }
+    )*};
+}
+
+missing! {
+    access_script = "WSGIAccessScript":
+        "let httpd decide by Require, or the application itself";
+    auth_user_script = "WSGIAuthUserScript":
+        "use another AuthBasicProvider, or have the application ask for passwords \
+         (WSGIPassAuthorization On)";
+    auth_group_script = "WSGIAuthGroupScript": "use AuthGroupFile or another Require";
+    dispatch_script = "WSGIDispatchScript":
+        "choose by WSGIProcessGroup %{ENV:NAME}, set by SetEnvIf or RewriteRule";
+    handler_script = "WSGIHandlerScript": "map the URLs with WSGIScriptAlias";
+    interpreter_options = "<WSGIInterpreterOptions>":
+        "set the options of the process group in WSGIDaemonProcess";
+}
+
+/// The scope once more, for a look before it is used.
+fn again<'s>(scope: &'s mut Scope<'_, Wsgi>) -> Scope<'s, Wsgi> {
+    Scope { server: scope.server.as_deref_mut(), directory: scope.directory }
+}

@@ -1,0 +1,77 @@
+//! Setters: how Python is started, in every process.
+
+use std::ffi::CStr;
+
+use super::{flag, globals};
+use crate::config::python_options::HashSeed;
+use crate::config::setting::Setting;
+use crate::httpd::{Answer, Command, Scope};
+use crate::module::Wsgi;
+
+/// Setters of switches for the whole server.
+macro_rules! switches {
+    ($($name:ident = $directive:literal;)*) => {$(
+        pub fn $name(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+            globals(command, scope, $directive)?.python.$name = Some(flag($directive, word)?);
+            Ok(())
+        }
+    )*};
+}
+
+switches! {
+    restrict_stdin = "WSGIRestrictStdin";
+    restrict_stdout = "WSGIRestrictStdout";
+    restrict_signal = "WSGIRestrictSignal";
+    case_sensitivity = "WSGICaseSensitivity";
+    dont_write_bytecode = "WSGIDontWriteBytecode";
+    destroy_interpreter = "WSGIDestroyInterpreter";
+}
+
+pub fn python_home(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    globals(command, scope, "WSGIPythonHome")?.python_home = Some(word.to_bytes().to_vec());
+    Ok(())
+}
+
+pub fn python_path(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    globals(command, scope, "WSGIPythonPath")?.python_path = Some(word.to_bytes().to_vec());
+    Ok(())
+}
+
+/// Each line adds a filter.
+pub fn warnings(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let globals = globals(command, scope, "WSGIPythonWarnings")?;
+    globals.python.warnings.push(word.to_bytes().to_vec());
+    Ok(())
+}
+
+pub fn optimize(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIPythonOptimize";
+    let globals = globals(command, scope, DIRECTIVE)?;
+    let level: i64 =
+        Setting::argument(DIRECTIVE, word.to_bytes()).integer(0..=i64::from(i32::MAX))?;
+    // Python knows no more than two.
+    globals.python.optimize = Some(u8::try_from(level).unwrap_or(2).min(2));
+    Ok(())
+}
+
+pub fn eggs(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let globals = globals(command, scope, "WSGIPythonEggs")?;
+    globals.python.eggs = Some(word.to_bytes().to_vec());
+    Ok(())
+}
+
+pub fn hash_seed(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIPythonHashSeed";
+    let globals = globals(command, scope, DIRECTIVE)?;
+    let setting = Setting::argument(DIRECTIVE, word.to_bytes());
+    globals.python.hash_seed = Some(HashSeed::read(&setting)?);
+    Ok(())
+}
+
+pub fn switch_interval(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGISwitchInterval";
+    let globals = globals(command, scope, DIRECTIVE)?;
+    let setting = Setting::argument(DIRECTIVE, word.to_bytes());
+    globals.python.switch_interval = Some(setting.short_time()?);
+    Ok(())
+}

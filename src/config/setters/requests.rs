@@ -1,0 +1,100 @@
+//! Setters: what is said per request, for a server or a section.
+
+use std::ffi::CStr;
+
+use super::{flag, idle, origin, settings};
+use crate::config::directory::MapHead;
+use crate::config::server::Mention;
+use crate::config::setting::Setting;
+use crate::config::trusted;
+use crate::config::words::Words;
+use crate::httpd::{Answer, Command, Scope};
+use crate::module::Wsgi;
+
+/// Setters of switches.
+macro_rules! switches {
+    ($($name:ident = $directive:literal;)*) => {$(
+        pub fn $name(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+            settings(command, scope).$name = Some(flag($directive, word)?);
+            Ok(())
+        }
+    )*};
+}
+
+switches! {
+    pass_authorization = "WSGIPassAuthorization";
+    script_reloading = "WSGIScriptReloading";
+    chunked_request = "WSGIChunkedRequest";
+    error_override = "WSGIErrorOverride";
+    enable_sendfile = "WSGIEnableSendfile";
+}
+
+pub fn process_group(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let name = word.to_bytes().to_vec();
+    if let Some(server) = &mut scope.server {
+        server.mentions.push(Mention {
+            name: name.clone(),
+            whole_server: !command.is_in_section(),
+            origin: origin(command),
+        });
+    }
+    settings(command, scope).process_group = Some(name);
+    Ok(())
+}
+
+pub fn application_group(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    settings(command, scope).application_group = Some(word.to_bytes().to_vec());
+    Ok(())
+}
+
+pub fn callable_object(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    settings(command, scope).callable_object = Some(word.to_bytes().to_vec());
+    Ok(())
+}
+
+pub fn map_head_to_get(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let word = Setting::argument("WSGIMapHEADToGET", word.to_bytes());
+    settings(command, scope).map_head_to_get = Some(match word.one_of(&["Off", "On", "Auto"])? {
+        "Off" => MapHead::Off,
+        "On" => MapHead::On,
+        _ => MapHead::Auto,
+    });
+    Ok(())
+}
+
+pub fn ignore_activity(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIIgnoreActivity";
+    let on = flag(DIRECTIVE, word)?;
+    if on {
+        let because = "the option inactivity-timeout has none yet";
+        let scope = Scope { server: scope.server.as_deref_mut(), directory: scope.directory };
+        idle(command, scope, DIRECTIVE, because);
+    }
+    settings(command, scope).ignore_activity = Some(on);
+    Ok(())
+}
+
+/// A line replaces what an earlier one of the same scope says; without a word, nothing is allowed.
+pub fn restrict_process(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIRestrictProcess";
+    let mut words = Words::new(text.to_bytes());
+    let names = std::iter::from_fn(|| words.word())
+        .map(|word| Setting::argument(DIRECTIVE, &word).group_name())
+        .collect();
+    settings(command, scope).restrict_process = Some(names);
+    Ok(())
+}
+
+/// Lines of the same scope add up.
+pub fn trusted_proxy_headers(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+    let headers = trusted::headers(text.to_bytes())?;
+    settings(command, scope).trusted_headers.get_or_insert_default().extend(headers);
+    Ok(())
+}
+
+/// Lines of the same scope add up.
+pub fn trusted_proxies(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+    let networks = trusted::proxies(text.to_bytes())?;
+    settings(command, scope).trusted_proxies.get_or_insert_default().extend(networks);
+    Ok(())
+}

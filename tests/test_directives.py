@@ -1,0 +1,190 @@
+"""Every directive: where it may stand, what it takes, what is said when it is wrong, and what it does."""
+
+import re
+
+import pytest
+from harness import Httpd, machine
+
+pytestmark = pytest.mark.ours
+
+MAIN, SERVER, SECTION, HTACCESS, AUTHORIZATION = "main", "server", "section", "htaccess", "authorization"
+
+# Each directive that is not tested with aliases and process groups: how far down it may stand, and right lines.
+ACCEPTED = {
+    "WSGISocketRotation": (MAIN, ["On", "off"]),
+    "WSGIAcceptMutex": (MAIN, ["default", "FCNTL"]),
+    "WSGIVerboseDebugging": (MAIN, ["On"]),
+    "WSGIDontWriteBytecode": (MAIN, ["On", "Off"]),
+    "WSGIPythonWarnings": (MAIN, ["ignore", "error::UserWarning"]),
+    "WSGIPythonOptimize": (MAIN, ["0", "1", "2"]),
+    "WSGIPythonPath": (MAIN, ["/a:/b"]),
+    "WSGIPythonEggs": (MAIN, ["/a"]),
+    "WSGIPythonHashSeed": (MAIN, ["random", "0", "4294967295"]),
+    "WSGISwitchInterval": (MAIN, ["0.005", "1"]),
+    "WSGIDestroyInterpreter": (MAIN, ["On", "Off"]),
+    "WSGIPerInterpreterGIL": (MAIN, ["Off", "On"]),
+    "WSGIFreeThreading": (MAIN, ["Off", "On"]),
+    "WSGIRestrictEmbedded": (MAIN, ["Off"]),
+    "WSGIRestrictStdin": (MAIN, ["On", "Off"]),
+    "WSGIRestrictStdout": (MAIN, ["On", "Off"]),
+    "WSGIRestrictSignal": (MAIN, ["On", "Off"]),
+    "WSGICaseSensitivity": (MAIN, ["On", "Off"]),
+    "WSGIServerMetrics": (MAIN, ["Off", "On"]),
+    "WSGISlowRequests": (MAIN, ["0", "2.5"]),
+    "WSGITelemetryService": (MAIN, ["unix:/run/x", "unix:/run/x interval=0.5"]),
+    "WSGITelemetryOptions": (MAIN, ["None", "All", "captureuseragent", "+CaptureUserAgent", "-CaptureUserAgent"]),
+    "WSGIRestrictProcess": (SECTION, ["a %{GLOBAL}", ""]),
+    "WSGIProcessGroup": (SECTION, ["%{GLOBAL}"]),
+    "WSGIApplicationGroup": (SECTION, ["%{GLOBAL}"]),
+    "WSGIPassApacheRequest": (SECTION, ["Off", "On"]),
+    "WSGICallableObject": (HTACCESS, ["application"]),
+    "WSGIPassAuthorization": (HTACCESS, ["On"]),
+    "WSGIScriptReloading": (HTACCESS, ["On"]),
+    "WSGIErrorOverride": (HTACCESS, ["Off", "On"]),
+    "WSGIChunkedRequest": (HTACCESS, ["On"]),
+    "WSGIMapHEADToGET": (HTACCESS, ["off", "ON", "auto"]),
+    "WSGIIgnoreActivity": (HTACCESS, ["Off", "On"]),
+    "WSGITrustedProxyHeaders": (HTACCESS, ["X-Forwarded-For x-forwarded-proto", "X-Real-IP"]),
+    "WSGITrustedProxies": (HTACCESS, ["10.0.0.1 10.0.0.0/8", "10.0.0.0/255.0.0.0 ::1 fd00::/8"]),
+    "WSGIEnableSendfile": (HTACCESS, ["Off", "On"]),
+    "WSGIGroupAuthoritative": (AUTHORIZATION, ["Off"]),
+}
+
+FLAG = "On or Off"
+REFUSED = [
+    *[
+        (f"{name} Perhaps", ["WRS1006", name, "'Perhaps'", FLAG])
+        for name in (
+            *("WSGISocketRotation", "WSGIVerboseDebugging", "WSGIDontWriteBytecode", "WSGIDestroyInterpreter"),
+            *("WSGIPerInterpreterGIL", "WSGIFreeThreading", "WSGIRestrictEmbedded", "WSGIRestrictStdin"),
+            *("WSGIRestrictStdout", "WSGIRestrictSignal", "WSGICaseSensitivity", "WSGIServerMetrics"),
+            *("WSGIPassApacheRequest", "WSGIPassAuthorization", "WSGIScriptReloading", "WSGIErrorOverride"),
+            *("WSGIChunkedRequest", "WSGIIgnoreActivity", "WSGIEnableSendfile"),
+        )
+    ],
+    # httpd itself lets nothing of authorization stand outside of sections.
+    ("<Location />\nWSGIGroupAuthoritative Perhaps\n</Location>", ["WRS1006", "WSGIGroupAuthoritative", FLAG]),
+    *[
+        (f"<Location />\n{name} /a.py\n</Location>", ["WRS1017", name, "does not have this directive yet"])
+        for name in ("WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript")
+    ],
+    ("WSGIAcceptMutex spin", ["WRS1005", "WSGIAcceptMutex", "'spin'", "fcntl"]),
+    ("WSGIMapHEADToGET Perhaps", ["WRS1005", "WSGIMapHEADToGET", "'Perhaps'", "Off, On, Auto"]),
+    ("WSGIPythonOptimize much", ["WRS1005", "WSGIPythonOptimize", "'much'", "whole number"]),
+    ("WSGIPythonHashSeed Random", ["WRS1005", "WSGIPythonHashSeed", "'Random'", "random, or a whole number"]),
+    ("WSGIPythonHashSeed 4294967296", ["WRS1005", "WSGIPythonHashSeed", "'4294967296'"]),
+    ("WSGISwitchInterval 0", ["WRS1005", "WSGISwitchInterval", "'0'", "greater than 0"]),
+    ("WSGISlowRequests -1", ["WRS1005", "WSGISlowRequests", "'-1'", "number of seconds"]),
+    ("WSGITelemetryService udp:127.0.0.1:9", ["WRS1005", "WSGITelemetryService", "'udp:127.0.0.1:9'", "unix:"]),
+    ("WSGITelemetryService unix:/x interval=0.1", ["WRS1005", "'interval=0.1'", "0.5"]),
+    ("WSGITelemetryService unix:/x rate=1", ["WRS1003", "'rate=1'"]),
+    ("WSGITelemetryOptions +All", ["WRS1005", "WSGITelemetryOptions", "'+All'"]),
+    ("WSGITelemetryOptions", ["WRS1001", "WSGITelemetryOptions"]),
+    ("WSGITrustedProxyHeaders X-Forwarded-Fro", ["WRS1005", "'X-Forwarded-Fro'", "X-Forwarded-For"]),
+    ("WSGITrustedProxyHeaders Forwarded", ["WRS1005", "'Forwarded'", "expected one of X-Forwarded-For"]),
+    ("WSGITrustedProxyHeaders", ["WRS1001", "WSGITrustedProxyHeaders"]),
+    ("WSGITrustedProxies proxy.example.com", ["WRS1005", "'proxy.example.com'", "an address or a subnet"]),
+    ("WSGITrustedProxies 10.0.0.0/33", ["WRS1005", "'10.0.0.0/33'"]),
+    ("WSGITrustedProxies", ["WRS1001", "WSGITrustedProxies"]),
+    # What decides who may ask or who answers is never ignored.
+    *[
+        (line, ["WRS1017", line.split()[0].rstrip(">"), "does not have this directive yet"])
+        for line in (
+            *("WSGIDispatchScript /a.py application-group=x", "WSGIHandlerScript name /a.py"),
+            "<WSGIInterpreterOptions process-group=a>\nWSGISwitchInterval 1\n</WSGIInterpreterOptions>",
+        )
+    ],
+]
+
+
+def lines(*places):
+    """All right lines of the directives that may stand there."""
+    return "\n".join(f"{name} {value}" for name, (place, values) in ACCEPTED.items() if place in places for value in values)
+
+
+def configtest(config):
+    """Exit code and words of `httpd -t`."""
+    return Httpd(config).configtest()
+
+
+class TestAccepted:
+    @pytest.mark.parametrize(
+        "config",
+        [
+            lines(MAIN, SERVER, SECTION, HTACCESS),
+            f"<VirtualHost *:1>\n{lines(SERVER, SECTION, HTACCESS)}\n</VirtualHost>",
+            *[f"<{section}>\n{lines(SECTION, HTACCESS, AUTHORIZATION)}\n</{section.split()[0]}>" for section in ("Location /a", "Directory /a", 'If "true"')],
+        ],
+        ids=["main", "virtual host", "Location", "Directory", "If"],
+    )
+    def test_where_it_may_stand(self, config):
+        code, said = configtest(config)
+        assert code == 0, said
+        assert not re.search(r"WRS\d{4}: [^\n]*error:", said), said
+
+    @pytest.mark.parametrize("name", [name for name, (place, _) in ACCEPTED.items() if place == MAIN])
+    def test_a_directive_of_the_main_server_is_refused_elsewhere(self, name):
+        line = f"{name} {ACCEPTED[name][1][0]}"
+        code, said = configtest(f"<VirtualHost *:1>\n{line}\n</VirtualHost>")
+        assert code != 0
+        assert f"WRS1015: {name}: only allowed in the main server" in said
+        code, said = configtest(f"<Location />\n{line}\n</Location>")
+        assert code != 0
+        assert name in said
+
+    @pytest.mark.parametrize(("config", "words"), REFUSED, ids=[config.replace("\n", " ") for config, _ in REFUSED])
+    def test_what_is_wrong_is_said(self, config, words):
+        code, said = configtest(config)
+        assert code != 0, said
+        assert [word for word in words if word not in said] == [], said
+        assert re.search(r"line \d+ of .*httpd\.conf", said), said
+
+    def test_what_has_no_effect_is_said_once_for_each_line(self):
+        config = """WSGISlowRequests 1
+WSGITelemetryService unix:/run/x
+WSGIServerMetrics On
+WSGIServerMetrics Off
+WSGIFreeThreading On
+<Location /a>
+WSGIPassApacheRequest On
+WSGIEnableSendfile On
+WSGIIgnoreActivity On
+</Location>
+"""
+        code, said = configtest(config)
+        assert code == 0, said
+        told = re.findall(r"WRS1041: \S+ warning: (\w+) is accepted but has no effect", said)
+        expected = ["WSGISlowRequests", "WSGITelemetryService", "WSGIServerMetrics", "WSGIFreeThreading"]
+        assert told == [*expected, "WSGIPassApacheRequest", "WSGIIgnoreActivity"]
+
+
+@pytest.fixture(scope="module")
+def overriding():
+    """A server whose documents may have `.htaccess` files."""
+    with Httpd("<Directory ${DIRECTORY}/htdocs>\nAllowOverride FileInfo AuthConfig\n</Directory>\n") as httpd:
+        yield httpd
+
+
+class TestHtaccess:
+    @staticmethod
+    def ask(server, line):
+        """The status of a file in a directory with that `.htaccess`."""
+        directory = server.directory / "htdocs" / re.sub(r"\W", "_", line)
+        directory.mkdir(mode=0o755)
+        (directory / "file").write_text("x")
+        (directory / ".htaccess").write_text(f"{line}\n")
+        return server.get(f"/{directory.name}/file").status
+
+    @pytest.mark.parametrize("name", [name for name, (place, _) in ACCEPTED.items() if place in (HTACCESS, AUTHORIZATION)])
+    def test_what_may_stand_there(self, overriding, name):
+        assert self.ask(overriding, f"{name} {ACCEPTED[name][1][-1]}") == 200
+
+    @pytest.mark.parametrize("name", [name for name, (place, _) in ACCEPTED.items() if place not in (HTACCESS, AUTHORIZATION)])
+    def test_what_may_not(self, overriding, name):
+        overriding.error_log.allow("not allowed here")
+        assert self.ask(overriding, f"{name} {ACCEPTED[name][1][0]}") == 500
+
+    @pytest.mark.parametrize("name", ["WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript"])
+    def test_what_is_not_there_yet_closes_the_directory(self, overriding, name):
+        overriding.error_log.allow("WRS1017")
+        assert self.ask(overriding, f"{name} /a.py") == 500
