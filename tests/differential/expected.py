@@ -14,7 +14,14 @@ def differs(row, places, aspects, scenarios):
     return [(scenario, (place, aspect), row) for scenario in scenarios.split() for place in places for aspect in aspects]
 
 
+# Directives that this release refuses (WRS1017), as doing nothing would be dangerous.
+REFUSED = {"WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript", "WSGIDispatchScript", "WSGIHandlerScript"}
+
 LISTED = [
+    differs("known-length", "embedded", "headers",
+            "environ-head-with-a-filter"),
+    differs("error-override", "embedded", "status headers body",
+            "hooks-error-override"),
     differs("error-texts", "embedded daemon", "body",
             "bodies-read-bad-arguments responses-write-string"),
     differs("error-texts", "embedded daemon", "log",
