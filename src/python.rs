@@ -147,6 +147,7 @@ pub fn ask(executable: &Path, identity: &Identity) -> Result<Interpreter, Error>
         identity,
         directory: Directory::Preferred(b"/"),
         umask: None,
+        nice: None,
         keep: &[],
         output: Output::Captured,
     }

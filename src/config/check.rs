@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_virtual_host_that_shares_the_main_servers_record_repeats_nothing() {
-        let main = server(&["group a cpu-priority=1", "alias / /x process-group=b"]);
+        let main = server(&["group a server-metrics=On", "alias / /x process-group=b"]);
         let servers = [
             Server { name: None, is_virtual: false, config: &main },
             Server { name: None, is_virtual: true, config: &main },
@@ -407,12 +407,15 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_is_told_with_its_name() {
-        let texts: Vec<_> = findings(&["group a cpu-priority=1 memory-limit=2", "idle x"], &[])
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let texts: Vec<_> =
+            findings(&["group a server-metrics=On response-flush-delay=2", "idle x"], &[])
+                .iter()
+                .map(ToString::to_string)
+                .collect();
         assert_eq!(texts.len(), 3);
-        assert!(texts.iter().any(|text| text.contains("option 'memory-limit' is accepted")));
+        assert!(
+            texts.iter().any(|text| text.contains("option 'response-flush-delay' is accepted"))
+        );
         assert!(
             texts.iter().any(|text| text.contains("WSGIX is accepted but has no effect: of rain"))
         );

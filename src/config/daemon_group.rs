@@ -122,6 +122,15 @@ pub struct DaemonGroup {
     /// `server-metrics`.
     pub server_metrics: bool,
 
+    /// `env`, repeatable: variables of the environment, name and value.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// `env-file`, repeatable: files with such variables, read when the group is started.
+    pub environment_files: Vec<Vec<u8>>,
+    /// `memory-restart`: bytes of memory above which a process is replaced; 0 for never.
+    pub memory_restart: u64,
+    /// `queue-limit`: how many requests may wait for a worker; 0 for any number.
+    pub queue_limit: u32,
+
     /// The options that were given and do nothing in this release.
     pub ineffective: Vec<&'static str>,
 }
@@ -182,6 +191,10 @@ impl DaemonGroup {
             script_user: None,
             script_group: None,
             server_metrics: false,
+            environment: Vec::new(),
+            environment_files: Vec::new(),
+            memory_restart: 0,
+            queue_limit: 0,
             ineffective: Vec::new(),
         }
     }

@@ -5,6 +5,7 @@
 
 use super::account;
 use super::daemon_group::{DIRECTIVE, DaemonGroup};
+use super::environment;
 use super::error::Error;
 use super::setting::{Setting, unknown};
 use super::words::Assignment;
@@ -107,39 +108,39 @@ static OPTIONS: &[Row] = &[
         group.maximum_requests = value.integer(0..=INT)?;
         Ok(())
     }),
-    later("cpu-time-limit", |group, value| {
+    now("cpu-time-limit", |group, value| {
         group.cpu_time_limit = value.seconds()?;
         Ok(())
     }),
-    later("cpu-priority", |group, value| {
+    now("cpu-priority", |group, value| {
         group.cpu_priority = value.integer(-INT..=INT)?;
         Ok(())
     }),
-    later("memory-limit", |group, value| {
+    now("memory-limit", |group, value| {
         group.memory_limit = value.bytes()?;
         Ok(())
     }),
-    later("virtual-memory-limit", |group, value| {
+    now("virtual-memory-limit", |group, value| {
         group.virtual_memory_limit = value.bytes()?;
         Ok(())
     }),
-    later("startup-timeout", |group, value| {
+    now("startup-timeout", |group, value| {
         group.startup_timeout = value.seconds()?;
         Ok(())
     }),
-    later("deadlock-timeout", |group, value| {
+    now("deadlock-timeout", |group, value| {
         group.deadlock_timeout = value.seconds()?;
         Ok(())
     }),
-    later("inactivity-timeout", |group, value| {
+    now("inactivity-timeout", |group, value| {
         group.inactivity_timeout = value.seconds()?;
         Ok(())
     }),
-    later("request-timeout", |group, value| {
+    now("request-timeout", |group, value| {
         group.request_timeout = value.seconds()?;
         Ok(())
     }),
-    later("interrupt-timeout", |group, value| {
+    now("interrupt-timeout", |group, value| {
         group.interrupt_timeout = value.seconds()?;
         Ok(())
     }),
@@ -147,11 +148,11 @@ static OPTIONS: &[Row] = &[
         group.graceful_timeout = value.seconds()?;
         Ok(())
     }),
-    later("eviction-timeout", |group, value| {
+    now("eviction-timeout", |group, value| {
         group.eviction_timeout = value.seconds()?;
         Ok(())
     }),
-    later("restart-interval", |group, value| {
+    now("restart-interval", |group, value| {
         group.restart_interval = value.seconds()?;
         Ok(())
     }),
@@ -175,11 +176,11 @@ static OPTIONS: &[Row] = &[
         group.response_socket_timeout = value.seconds()?;
         Ok(())
     }),
-    later("send-buffer-size", |group, value| {
+    now("send-buffer-size", |group, value| {
         group.send_buffer_size = value.buffer(512)?;
         Ok(())
     }),
-    later("receive-buffer-size", |group, value| {
+    now("receive-buffer-size", |group, value| {
         group.receive_buffer_size = value.buffer(512)?;
         Ok(())
     }),
@@ -199,16 +200,33 @@ static OPTIONS: &[Row] = &[
         group.socket_user = Some(account::user(value)?);
         Ok(())
     }),
-    later("script-user", |group, value| {
+    now("script-user", |group, value| {
         group.script_user = Some(account::user(value)?);
         Ok(())
     }),
-    later("script-group", |group, value| {
+    now("script-group", |group, value| {
         group.script_group = Some(account::group(value)?);
         Ok(())
     }),
     later("server-metrics", |group, value| {
         group.server_metrics = value.flag()?;
+        Ok(())
+    }),
+    // From here on our own, which mod_wsgi does not have.
+    now("env", |group, value| {
+        group.environment.push(environment::assignment(value)?);
+        Ok(())
+    }),
+    now("env-file", |group, value| {
+        group.environment_files.push(value.absolute_path()?);
+        Ok(())
+    }),
+    now("memory-restart", |group, value| {
+        group.memory_restart = value.size()?;
+        Ok(())
+    }),
+    now("queue-limit", |group, value| {
+        group.queue_limit = value.integer(0..=INT)?;
         Ok(())
     }),
 ];
@@ -243,20 +261,29 @@ fn or(size: u32, default: u32) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-    use std::time::Duration;
-
     use super::*;
     use crate::config::origin::Origin;
+    use std::collections::BTreeSet;
 
     fn with(text: &str) -> Result<DaemonGroup, Error> {
         DaemonGroup::parse(format!("g {text}").as_bytes(), Origin::default(), true)
     }
 
     #[test]
-    fn all_44_options_of_mod_wsgi_are_known_once() {
-        assert_eq!(OPTIONS.len(), 44);
-        assert_eq!(names().collect::<BTreeSet<_>>().len(), 44);
+    fn all_44_options_of_mod_wsgi_and_ours_are_known_once() {
+        const OURS: [&str; 4] = ["env", "env-file", "memory-restart", "queue-limit"];
+        let known: BTreeSet<_> = names().collect();
+        assert_eq!(known.len(), OPTIONS.len());
+        assert_eq!(names().filter(|name| !OURS.contains(name)).count(), 44);
+        assert!(OURS.iter().all(|name| known.contains(name)));
+    }
+
+    #[test]
+    fn variables_and_their_files_add_up() {
+        let group = with("env=A=1 env='B=two words' env-file=/a env-file=/b").unwrap();
+        let pair = |name: &[u8], value: &[u8]| (name.to_vec(), value.to_vec());
+        assert_eq!(group.environment, [pair(b"A", b"1"), pair(b"B", b"two words")]);
+        assert_eq!(group.environment_files, [b"/a", b"/b"]);
     }
 
     #[test]
@@ -270,9 +297,12 @@ mod tests {
 
     #[test]
     fn an_option_without_effect_is_noted_once() {
-        let group = with("cpu-time-limit=3 threads=2 cpu-time-limit=4 server-metrics=On").unwrap();
-        assert_eq!(group.ineffective, ["cpu-time-limit", "server-metrics"]);
-        assert_eq!(group.cpu_time_limit, Duration::from_secs(4));
+        let group = with(
+            "response-buffer-size=65536 threads=2 response-buffer-size=65537 server-metrics=On",
+        )
+        .unwrap();
+        assert_eq!(group.ineffective, ["response-buffer-size", "server-metrics"]);
+        assert_eq!(group.response_buffer_size, 65537);
         assert!(group.server_metrics);
     }
 
@@ -297,6 +327,11 @@ mod tests {
             ("chroot=/srv", "chroot=srv"),
             ("umask=077", "umask=099"),
             ("server-metrics=off", "server-metrics=no"),
+            ("memory-restart=500M", "memory-restart=500X"),
+            ("queue-limit=0", "queue-limit=-1"),
+            ("env=A=", "env=A"),
+            ("env=_a1=b=c", "env=1=b"),
+            ("env-file=/srv/env", "env-file=srv/env"),
         ] {
             assert!(with(least).is_ok(), "{least}");
             let error = with(below).unwrap_err().to_string();

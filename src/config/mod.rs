@@ -18,6 +18,7 @@ mod daemon_options;
 pub mod directives;
 mod directory;
 mod effective;
+pub mod environment;
 mod error;
 mod expand;
 mod finding;

@@ -112,6 +112,27 @@ impl<'a> Setting<'a> {
             .ok_or_else(|| self.invalid("a whole number of bytes, 0 for no limit"))
     }
 
+    /// A number of bytes, which may end with `K`, `M` or `G`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`]
+    pub fn size(&self) -> Result<u64, Error> {
+        let value = self.value.trim_ascii();
+        let (digits, unit) = match value.split_last() {
+            Some((b'K' | b'k', digits)) => (digits, 1 << 10),
+            Some((b'M' | b'm', digits)) => (digits, 1 << 20),
+            Some((b'G' | b'g', digits)) => (digits, 1 << 30),
+            _ => (value, 1),
+        };
+        Setting { value: digits, ..*self }
+            .number::<u64>()
+            .and_then(|number| number.checked_mul(unit))
+            .filter(|_| digits.iter().all(u8::is_ascii_digit))
+            .ok_or_else(|| {
+                self.invalid("a number of bytes such as 500M (with K, M or G), 0 for no limit")
+            })
+    }
+
     /// A buffer's size: 0 for the default, or at least `least` bytes.
     ///
     /// # Errors
@@ -312,6 +333,15 @@ mod tests {
         assert_eq!(of("8589934592").bytes(), Ok(8_589_934_592));
         assert!(of("8G").bytes().is_err());
         assert!(of("-1").bytes().is_err());
+    }
+
+    #[test]
+    fn a_size_has_a_unit_or_none() {
+        assert_eq!((of("5").size(), of("2K").size()), (Ok(5), Ok(2048)));
+        assert_eq!((of("3m").size(), of("4G").size()), (Ok(3 << 20), Ok(4 << 30)));
+        for wrong in ["K", "1.5G", "-1M", "5 M", "5MB", "99999999999G"] {
+            assert!(of(wrong).size().is_err(), "{wrong}");
+        }
     }
 
     #[test]

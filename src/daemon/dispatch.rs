@@ -7,14 +7,19 @@ use crate::daemon::group::Group;
 use crate::daemon::relay::{Ended, Relay};
 use crate::httpd::{Level, Request, Status, log};
 use crate::request::environ::Environ;
+use daemon_abi::ending;
 use daemon_abi::scoreboard::{Death, Refused, Slot};
 use daemon_abi::wire;
 use fastcgi::{Role, request};
 use nix::errno::Errno;
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 /// The id of every request: a connection carries one at a time.
 pub const REQUEST_ID: u16 = 1;
+
+/// Seconds after which a client may try again that was turned away.
+const RETRY_AFTER: &CStr = c"1";
 
 /// How long to wait for the leader to find out what a worker died of.
 const AUTOPSY: Duration = Duration::from_millis(500);
@@ -131,6 +136,19 @@ fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {
             );
             Status::SERVICE_UNAVAILABLE
         }
+        Refused::QueueFull => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3023: {} requests wait for process group '{name}' already (queue-limit), so this one is \
+                     turned away: the group has more to do than it can",
+                    group.config.queue_limit
+                ),
+            );
+            request.err_headers_out().set(c"Retry-After", RETRY_AFTER);
+            Status::SERVICE_UNAVAILABLE
+        }
         Refused::Failed => {
             log::write(
                 request,
@@ -169,8 +187,9 @@ fn broken(
             Status::GATEWAY_TIMEOUT
         }
         Broken::Closed | Broken::Reset => {
-            let cause = match death_of(group, slot.worker, pid) {
-                Some(death) => format!("{death} while it answered this request"),
+            let death = death_of(group, slot.worker, pid);
+            let cause = match ending::cause(death, group.board.ending(slot.worker, pid)) {
+                Some(cause) => format!("{cause} while it answered this request"),
                 None => "closed the connection in the middle of this request".to_owned(),
             };
             log::write(

@@ -80,7 +80,11 @@ impl Group {
     pub fn patience(&self) -> Patience {
         let queue = self.config.queue_timeout;
         let free = if queue.is_zero() { self.socket_timeout } else { queue };
-        Patience { ready: self.config.connect_timeout, free: Instant::now() + free }
+        Patience {
+            ready: self.config.connect_timeout,
+            free: Instant::now() + free,
+            queue: self.config.queue_limit,
+        }
     }
 
     /// A slot of a worker for one request.

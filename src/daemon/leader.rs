@@ -4,7 +4,7 @@ use crate::config::PythonOptions;
 use crate::daemon::group::Group;
 use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
-use daemon_abi::launch::{Launch, Preload};
+use daemon_abi::launch::{FOREVER, Launch, Preload};
 use daemon_abi::privileges::Identity;
 use daemon_abi::spawn::{Directory, Output, Spawn, memory_file};
 use nix::fcntl::OFlag;
@@ -27,9 +27,6 @@ spec.loader.exec_module(engine)
 os._exit(engine.main(int(sys.argv[2])))
 ";
 
-/// What a timeout of zero stands for where it means none.
-const FOREVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
-
 /// All that is needed to start a group's leader, any number of times.
 #[derive(Debug)]
 pub struct Recipe {
@@ -51,6 +48,8 @@ pub struct Recipe {
     pub log_level: u32,
     /// The scoreboard's memory.
     pub scoreboard: OwnedFd,
+    /// Variables of its environment: of its files first, so that those of the directive win.
+    pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// The end of this pipe says that no httpd process is left that uses the group.
     pub lifeline: OwnedFd,
 }
@@ -73,7 +72,7 @@ impl Recipe {
             group.with_listeners(|all| all.iter().map(AsRawFd::as_raw_fd).collect());
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let unless_zero =
-            |time: Duration| milliseconds(if time.is_zero() { FOREVER } else { time });
+            |time: Duration| if time.is_zero() { FOREVER } else { milliseconds(time) };
         let launch = Launch {
             group: config.name.clone(),
             title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),
@@ -96,6 +95,23 @@ impl Recipe {
             graceful_timeout: unless_zero(config.graceful_timeout),
             shutdown_timeout: unless_zero(config.shutdown_timeout),
             socket_timeout: milliseconds(group.socket_timeout),
+            startup_timeout: milliseconds(config.startup_timeout),
+            deadlock_timeout: milliseconds(config.deadlock_timeout),
+            inactivity_timeout: milliseconds(config.inactivity_timeout),
+            request_timeout: milliseconds(config.request_timeout),
+            interrupt_timeout: milliseconds(config.interrupt_timeout),
+            eviction_timeout: milliseconds(config.eviction_timeout),
+            restart_interval: milliseconds(config.restart_interval),
+            memory_restart: config.memory_restart,
+            cpu_time_limit: config.cpu_time_limit.as_secs(),
+            cpu_priority: config.cpu_priority,
+            memory_limit: config.memory_limit,
+            virtual_memory_limit: config.virtual_memory_limit,
+            // Python counts in microseconds, and 0 stands for its own.
+            switch_interval: config.switch_interval.map_or(0, |time| (time * 1e6).max(1.0) as u64),
+            send_buffer: config.send_buffer_size,
+            receive_buffer: config.receive_buffer_size,
+            python_eggs: config.python_eggs.clone(),
             log_level: self.log_level,
             restrict_stdin: self.options.restricts_stdin(),
             restrict_stdout: self.options.restricts_stdout(),
@@ -103,8 +119,6 @@ impl Recipe {
             shut_down: self.options.shuts_down(),
             case_sensitive: self.options.is_case_sensitive(),
             server_version: VERSION,
-            python_eggs: config.python_eggs.clone(),
-            switch_interval: config.switch_interval.map_or(0, |seconds| (seconds * 1e6) as u64),
             server_description: server::description().to_vec(),
             server_mpm: server::mpm_name().to_vec(),
             server_built: server::built().to_vec(),
@@ -124,9 +138,10 @@ impl Recipe {
         let engine = self.engine.as_os_str().as_bytes();
         arguments.extend([b"-c", BOOTSTRAP, engine, data_fd.as_bytes()]);
         let settings = self.options.environment(|name| std::env::var_os(name).is_some());
-        let mut variables = environment(group, user.as_ref());
         let settings = settings.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-        variables.extend(settings);
+        // What the group's own line says comes last, and so holds.
+        let mut variables: Vec<(&[u8], &[u8])> = settings.collect();
+        variables.extend(self.environment(group, user.as_ref()));
         let child = Spawn {
             program: self.python.executable.as_os_str().as_bytes(),
             arguments: &arguments,
@@ -134,6 +149,7 @@ impl Recipe {
             identity: &self.identity,
             directory: self.directory(group, user.as_ref()),
             umask: config.umask,
+            nice: Some(config.cpu_priority).filter(|&nice| nice != 0),
             keep: &keep,
             output: Output::Log(self.log_fd()),
         }
@@ -157,29 +173,34 @@ impl Recipe {
             _ => Directory::Same,
         }
     }
+
+    /// The variables that differ from httpd's own environment.
+    fn environment<'a>(
+        &'a self,
+        group: &'a Group,
+        user: Option<&'a User>,
+    ) -> Vec<(&'a [u8], &'a [u8])> {
+        let mut variables: Vec<(&[u8], &[u8])> = Vec::new();
+        if let Some(user) = user {
+            for name in ["USER", "USERNAME", "LOGNAME"] {
+                if std::env::var_os(name).is_some() {
+                    variables.push((name.as_bytes(), user.name.as_bytes()));
+                }
+            }
+            variables.push((b"HOME", user.dir.as_os_str().as_bytes()));
+        }
+        if let Some(lang) = &group.config.lang {
+            variables.push((b"LANG", lang));
+        }
+        if let Some(locale) = &group.config.locale {
+            variables.push((b"LC_ALL", locale));
+        }
+        variables.extend(self.environment.iter().map(|(name, value)| (&name[..], &value[..])));
+        variables
+    }
 }
 
 /// What `ps` shows when `display-name` is not given.
 fn default_title(name: &[u8]) -> Vec<u8> {
     [b"(wsgi:", name, b")"].concat()
-}
-
-/// The variables that differ from httpd's own environment.
-fn environment<'a>(group: &'a Group, user: Option<&'a User>) -> Vec<(&'a [u8], &'a [u8])> {
-    let mut variables: Vec<(&[u8], &[u8])> = Vec::new();
-    if let Some(user) = user {
-        for name in ["USER", "USERNAME", "LOGNAME"] {
-            if std::env::var_os(name).is_some() {
-                variables.push((name.as_bytes(), user.name.as_bytes()));
-            }
-        }
-        variables.push((b"HOME", user.dir.as_os_str().as_bytes()));
-    }
-    if let Some(lang) = &group.config.lang {
-        variables.push((b"LANG", lang));
-    }
-    if let Some(locale) = &group.config.locale {
-        variables.push((b"LC_ALL", locale));
-    }
-    variables
 }

@@ -49,11 +49,14 @@ struct Managed {
 struct Leadership {
     leader: Option<Leader>,
     started: Option<Instant>,
+    /// The leader before this one did not live long.
+    hasty: bool,
 }
 
 static CURRENT: RwLock<Option<Arc<Runtime>>> = RwLock::new(None);
 
-/// A leader that lived this long is replaced at once; another one only when httpd looks again.
+/// A leader that lived this long is replaced at once, and so is one that was killed, unless the one before it ended
+/// early too; others only when httpd looks again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
 /// Time for a group to end after its own deadline, before it is killed.
@@ -89,6 +92,7 @@ struct Plan<'s> {
     identity: Identity,
     python: Interpreter,
     engine: PathBuf,
+    environment: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Every group that is defined, with the server that defines it.
@@ -117,7 +121,12 @@ fn plan<'s>(
             Engines::beside_the_module().engine_for(&python).map(|engine| (python, engine))
         })
         .map_err(|error| error.to_string())?;
-    Ok(Plan { server, config, identity, python, engine })
+    let mut environment = Vec::new();
+    for path in &config.environment_files {
+        environment.extend(config::environment::read(path)?);
+    }
+    environment.extend(config.environment.iter().cloned());
+    Ok(Plan { server, config, identity, python, engine, environment })
 }
 
 fn complain(server: Server<'_>, config: &DaemonGroup, why: &str) {
@@ -223,14 +232,14 @@ fn manage(
                     String::from_utf8_lossy(&path)
                 )));
             }
-            WorkerSocket::listen(&path, config.listen_backlog, by_root.then_some(owner)).map_err(
-                |error| {
+            let sizes = (config.send_buffer_size, config.receive_buffer_size);
+            WorkerSocket::listen(&path, config.listen_backlog, sizes, by_root.then_some(owner))
+                .map_err(|error| {
                     io::Error::other(format!(
                         "its socket '{}' cannot be made: {error} (see WSGISocketPrefix)",
                         String::from_utf8_lossy(&path)
                     ))
-                },
-            )
+                })
         })
         .collect::<io::Result<Vec<_>>>()?;
     // Children that end overlap with those that replace them.
@@ -255,6 +264,7 @@ fn manage(
         preloads: preloads(main, &config.name),
         log,
         log_level: log_level(plan.server),
+        environment: plan.environment.clone(),
         scoreboard: memory,
         lifeline,
     };
@@ -332,10 +342,13 @@ fn leader_ended(pid: i32, status: Option<i32>) {
     });
     let Some(runtime) = current() else { return };
     let Some(managed) = runtime.groups.iter().find(|it| it.is_led_by(pid)) else { return };
-    let good = {
+    let killed = status.is_some_and(|status| libc::WIFSIGNALED(status));
+    let at_once = {
         let mut leadership = managed.leader.lock().unwrap_or_else(PoisonError::into_inner);
         leadership.leader = None;
-        leadership.started.is_some_and(|at| at.elapsed() >= GOOD_LIFE)
+        let good = leadership.started.is_some_and(|at| at.elapsed() >= GOOD_LIFE);
+        let first = !std::mem::replace(&mut leadership.hasty, !good);
+        good || (killed && first)
     };
     let how = status.map_or("is gone".to_owned(), |status| Death { pid, status }.to_string());
     log::write(
@@ -345,10 +358,10 @@ fn leader_ended(pid: i32, status: Option<i32>) {
             "WRS3004: the leader {pid} of process group '{}' {how}; its workers finish their requests, and it is \
              started again{}",
             managed.group.name(),
-            if good { "" } else { " when httpd looks after its processes the next time" }
+            if at_once { "" } else { " when httpd looks after its processes the next time" }
         ),
     );
-    if good {
+    if at_once {
         lead(managed);
     } else {
         managed.group.board.set_failed(true);

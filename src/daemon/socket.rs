@@ -4,8 +4,9 @@
 //! end; httpd's children connect by a descriptor of the socket's name, which stays good when the name is removed.
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
+use nix::sys::socket::sockopt::{RcvBuf, SndBuf};
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, socket,
+    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, bind, listen, setsockopt, socket,
 };
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Gid, Uid, fchownat};
@@ -29,7 +30,12 @@ pub struct WorkerSocket {
 
 impl WorkerSocket {
     /// Makes the socket and listens; only `owner` may connect. What is left there from an earlier life is replaced.
-    pub fn listen(path: &[u8], backlog: u32, owner: Option<u32>) -> io::Result<(Self, OwnedFd)> {
+    pub fn listen(
+        path: &[u8],
+        backlog: u32,
+        (send, receive): (u32, u32),
+        owner: Option<u32>,
+    ) -> io::Result<(Self, OwnedFd)> {
         let path = Path::new(OsStr::from_bytes(path));
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -41,6 +47,13 @@ impl WorkerSocket {
         let bound = UnixAddr::new(path).and_then(|address| bind(listener.as_raw_fd(), &address));
         umask(usual);
         bound?;
+        // As mod_wsgi does; the workers set them for each connection too, which inherits them on no unix socket of Linux.
+        if send > 0 {
+            setsockopt(&listener, SndBuf, &(send as usize))?;
+        }
+        if receive > 0 {
+            setsockopt(&listener, RcvBuf, &(receive as usize))?;
+        }
         let backlog = i32::try_from(backlog).unwrap_or(i32::MAX);
         listen(&listener, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
         if let Some(owner) = owner {

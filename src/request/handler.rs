@@ -9,7 +9,7 @@ use crate::httpd::request::{FileType, PathInfo};
 use crate::httpd::{Level, Request, Status, log};
 use crate::module::Wsgi;
 use crate::request::environ::{Environ, Mount, RequestFacts, bytes};
-use crate::request::translate;
+use crate::request::{ownership, translate};
 use std::borrow::Cow;
 
 /// The handler's name when a MIME type chose it.
@@ -160,6 +160,21 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
             ),
         );
         return Status::INTERNAL_SERVER_ERROR;
+    }
+    if group.config.threads == 0 {
+        log::write(
+            request,
+            Level::ERROR,
+            format_args!(
+                "WRS3019: process group '{name}' has threads=0, so it runs scripts and answers no requests"
+            ),
+        );
+        return Status::INTERNAL_SERVER_ERROR;
+    }
+    let script = bytes(request.filename());
+    if let Err(why) = ownership::check(script, &group.config) {
+        log::write(request, Level::ERROR, format_args!("WRS2018: {why} ({})", group.config.origin));
+        return Status::FORBIDDEN;
     }
     dispatch::dispatch(request, group, effective, environ)
 }

@@ -6,5 +6,6 @@
 pub mod body;
 pub mod environ;
 pub mod handler;
+pub mod ownership;
 pub mod response;
 pub mod translate;

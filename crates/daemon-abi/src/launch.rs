@@ -8,6 +8,9 @@ use fastcgi::pairs;
 use std::fmt;
 use std::os::fd::RawFd;
 
+/// Milliseconds that stand for a timeout of zero where that means none.
+pub const FOREVER: u64 = 10 * 365 * 24 * 3600 * 1000;
+
 /// A script to load before the first request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preload {
@@ -54,6 +57,38 @@ pub struct Launch {
     pub shutdown_timeout: u64,
     /// Milliseconds to wait for the other end of a connection.
     pub socket_timeout: u64,
+    /// Milliseconds from the first request in which a script must be loaded; 0: any time.
+    pub startup_timeout: u64,
+    /// Milliseconds for which Python's lock may not be had; 0: for ever.
+    pub deadlock_timeout: u64,
+    /// Milliseconds without a request after which a worker is replaced; 0: never.
+    pub inactivity_timeout: u64,
+    /// Milliseconds a request may take, before the number of threads is considered; 0: any time.
+    pub request_timeout: u64,
+    /// Milliseconds a request has left after `mod_wsgi.RequestTimeout` was raised in it; 0: it is not raised.
+    pub interrupt_timeout: u64,
+    /// Milliseconds for running requests after SIGUSR1; 0: as after any other reason.
+    pub eviction_timeout: u64,
+    /// Milliseconds a worker may live; 0: for ever.
+    pub restart_interval: u64,
+    /// Bytes of memory above which a worker is replaced; 0: never.
+    pub memory_restart: u64,
+    /// Seconds of CPU time a worker may use; 0: any.
+    pub cpu_time_limit: u64,
+    /// The nice value that the leader was to get; 0: its parent's.
+    pub cpu_priority: i32,
+    /// `RLIMIT_DATA` of a worker; 0: as it is.
+    pub memory_limit: u64,
+    /// `RLIMIT_AS` of a worker; 0: as it is.
+    pub virtual_memory_limit: u64,
+    /// Microseconds for `sys.setswitchinterval`; 0: Python's own.
+    pub switch_interval: u64,
+    /// `SO_SNDBUF` of a worker's connections; 0: the system's.
+    pub send_buffer: u32,
+    /// `SO_RCVBUF` of a worker's connections; 0: the system's.
+    pub receive_buffer: u32,
+    /// `python-eggs=`.
+    pub python_eggs: Option<Vec<u8>>,
     /// Lines less important than this httpd level (`APLOG_...`) are not written.
     pub log_level: u32,
     /// `WSGIRestrictStdin`.
@@ -68,10 +103,6 @@ pub struct Launch {
     pub case_sensitive: bool,
     /// `apache.version`.
     pub server_version: [u32; 3],
-    /// `python-eggs=`.
-    pub python_eggs: Option<Vec<u8>>,
-    /// `switch-interval=` in microseconds; 0: Python's own.
-    pub switch_interval: u64,
     /// `apache.description`.
     pub server_description: Vec<u8>,
     /// `apache.mpm_name`.
@@ -139,12 +170,26 @@ numbers! {
     "shutdown-timeout" => shutdown_timeout,
     "socket-timeout" => socket_timeout,
     "log-level" => log_level,
+    "startup-timeout" => startup_timeout,
+    "deadlock-timeout" => deadlock_timeout,
+    "inactivity-timeout" => inactivity_timeout,
+    "request-timeout" => request_timeout,
+    "interrupt-timeout" => interrupt_timeout,
+    "eviction-timeout" => eviction_timeout,
+    "restart-interval" => restart_interval,
+    "memory-restart" => memory_restart,
+    "cpu-time-limit" => cpu_time_limit,
+    "cpu-priority" => cpu_priority,
+    "memory-limit" => memory_limit,
+    "virtual-memory-limit" => virtual_memory_limit,
     "restrict-stdin" => restrict_stdin,
     "restrict-stdout" => restrict_stdout,
     "restrict-signal" => restrict_signal,
     "shut-down" => shut_down,
     "case-sensitive" => case_sensitive,
     "switch-interval" => switch_interval,
+    "send-buffer" => send_buffer,
+    "receive-buffer" => receive_buffer,
 }
 
 impl Launch {
@@ -161,10 +206,10 @@ impl Launch {
         if let Some(home) = &self.home {
             pairs::push(&mut out, b"home", home);
         }
-        pairs::push(&mut out, b"python-path", &self.python_path);
-        if let Some(eggs) = &self.python_eggs {
-            pairs::push(&mut out, b"python-eggs", eggs);
+        if let Some(directory) = &self.python_eggs {
+            pairs::push(&mut out, b"python-eggs", directory);
         }
+        pairs::push(&mut out, b"python-path", &self.python_path);
         pairs::push(&mut out, b"server-description", &self.server_description);
         pairs::push(&mut out, b"server-mpm", &self.server_mpm);
         pairs::push(&mut out, b"server-built", &self.server_built);
@@ -260,14 +305,28 @@ mod tests {
             shutdown_timeout: 5_000,
             socket_timeout: 60_000,
             log_level: 6,
+            startup_timeout: 1_000,
+            deadlock_timeout: 2_000,
+            inactivity_timeout: 3_000,
+            request_timeout: 4_000,
+            interrupt_timeout: 5_000,
+            eviction_timeout: 6_000,
+            restart_interval: 7_000,
+            memory_restart: 1 << 30,
+            cpu_time_limit: 30,
+            cpu_priority: -5,
+            memory_limit: 1 << 33,
+            virtual_memory_limit: 1 << 34,
             restrict_stdin: true,
             restrict_stdout: false,
             restrict_signal: true,
             shut_down: false,
             case_sensitive: true,
-            server_version: [2, 4, 62],
-            python_eggs: Some(b"/eggs".to_vec()),
             switch_interval: 5000,
+            send_buffer: 4096,
+            receive_buffer: 8192,
+            python_eggs: Some(b"/eggs".to_vec()),
+            server_version: [2, 4, 62],
             server_description: b"Apache/2.4.62 (Test)".to_vec(),
             server_mpm: b"event".to_vec(),
             server_built: b"2024".to_vec(),

@@ -4,6 +4,7 @@
 //! the group's Python, handing over [`launch`] data. Both sides then share a [`scoreboard`], and speak
 //! FastCGI with the few extras of [`wire`]. Nothing here knows httpd or Python.
 
+pub mod ending;
 pub mod launch;
 pub mod privileges;
 pub mod scoreboard;

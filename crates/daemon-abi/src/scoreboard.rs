@@ -14,6 +14,7 @@
 //! The workers of an application can write to this memory, so nothing read from it is used as an index
 //! or a length; a spoilt scoreboard costs its own group only.
 
+use crate::ending::Ending;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::signal::Signal;
 use std::ffi::c_void;
@@ -23,7 +24,10 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering::SeqCst};
-use std::time::{Duration, Instant};
+
+mod queue;
+
+pub use queue::{Child, Patience, Refused, Slot};
 
 const MAGIC: u32 = 0x5753_4731;
 
@@ -56,7 +60,12 @@ struct WorkerRow {
     last_status: AtomicI32,
     last_pid: AtomicI32,
     requests: AtomicU64,
+    /// Why processes in this place end, each in the cell of its generation: its id, and in the lowest byte the reason.
+    endings: [AtomicU64; ENDINGS],
 }
+
+/// So many processes that follow each other in a place can be ending at once and be told apart.
+const ENDINGS: usize = 4;
 
 /// What a worker is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,26 +96,6 @@ impl State {
     }
 }
 
-/// Why a request got no worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// All workers were busy until the deadline.
-    Busy,
-    /// No worker was ready until the deadline.
-    NoWorker,
-    /// The group cannot be started; waiting is no use.
-    Failed,
-}
-
-/// Until when to wait, by what there is to wait for.
-#[derive(Clone, Copy, Debug)]
-pub struct Patience {
-    /// For a worker to be ready, from the moment that none is.
-    pub ready: Duration,
-    /// For a free slot, when workers are ready and full.
-    pub free: Instant,
-}
-
 /// A worker's last death, for the log line of the request that died with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Death {
@@ -114,6 +103,14 @@ pub struct Death {
     pub pid: i32,
     /// Its wait status, as `waitpid` gives it.
     pub status: i32,
+}
+
+impl Death {
+    /// Whether a fault of its own ended it, rather than a kill or an exit.
+    pub fn is_crash(&self) -> bool {
+        let deliberate = [libc::SIGKILL, libc::SIGTERM, libc::SIGINT, libc::SIGALRM];
+        libc::WIFSIGNALED(self.status) && !deliberate.contains(&libc::WTERMSIG(self.status))
+    }
 }
 
 impl fmt::Display for Death {
@@ -330,6 +327,34 @@ impl Scoreboard {
         (pid != 0).then(|| Death { pid, status: row.last_status.load(SeqCst) })
     }
 
+    /// Says why a process ends, or is about to; the first reason stays. `generation` is that of the process.
+    pub fn set_ending(&self, worker: usize, generation: u32, pid: i32, ending: Ending) {
+        let cell = self.row(worker).and_then(|row| row.endings.get(generation as usize % ENDINGS));
+        if let Some(cell) = cell {
+            let _ = cell.fetch_update(SeqCst, SeqCst, |word| {
+                (word >> 8 != pid_word(pid))
+                    .then(|| (pid_word(pid) << 8) | u64::from(ending.code()))
+            });
+        }
+    }
+
+    /// The leader: every process in a worker's place ends.
+    pub fn set_all_ending(&self, ending: Ending) {
+        for worker in 0..self.workers {
+            let (generation, pid) = (self.generation(worker), self.pid(worker));
+            if pid != 0 {
+                self.set_ending(worker, generation, pid, ending);
+            }
+        }
+    }
+
+    /// Why a process ends or ended, if it said so.
+    pub fn ending(&self, worker: usize, pid: i32) -> Option<Ending> {
+        let cells = self.row(worker)?.endings.iter().map(|cell| cell.load(SeqCst));
+        let word = cells.into_iter().find(|word| word >> 8 == pid_word(pid))?;
+        Ending::from_code(u8::try_from(word & 0xff).ok()?)
+    }
+
     /// The parent: the group cannot be started (`true`), or is tried again (`false`).
     pub fn set_failed(&self, failed: bool) {
         self.header().failed.store(u32::from(failed), SeqCst);
@@ -391,77 +416,6 @@ impl Scoreboard {
             }
         }
     }
-
-    /// Takes a slot of the least busy worker that is ready, waiting for one as long as `patience` lasts.
-    pub fn acquire(&self, child: Child, patience: Patience) -> Result<Slot<'_>, Refused> {
-        let mut none_since = None;
-        loop {
-            let turn = self.header().turn.load(SeqCst);
-            if let Some(slot) = self.try_acquire(child) {
-                return Ok(slot);
-            }
-            let waiting = Waiting::begin(self, child);
-            // Look once more: a slot given back before this one was counted as waiting woke nobody.
-            if let Some(slot) = self.try_acquire(child) {
-                return Ok(slot);
-            }
-            if self.header().failed.load(SeqCst) != 0 {
-                return Err(Refused::Failed);
-            }
-            let ready = (0..self.workers).any(|worker| self.state(worker) == State::Ready);
-            let (deadline, refused) = if ready {
-                none_since = None;
-                (patience.free, Refused::Busy)
-            } else {
-                let since = *none_since.get_or_insert_with(Instant::now);
-                (since + patience.ready, Refused::NoWorker)
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(refused);
-            }
-            futex_wait(&self.header().turn, turn, left);
-            drop(waiting);
-        }
-    }
-
-    fn try_acquire(&self, child: Child) -> Option<Slot<'_>> {
-        let (worker, generation, _) = (0..self.workers)
-            .filter(|&worker| self.state(worker) == State::Ready)
-            .map(|worker| (worker, self.generation(worker)))
-            .map(|(worker, generation)| (worker, generation, self.load(worker, generation)))
-            .filter(|&(_, _, load)| load < self.capacity)
-            .min_by_key(|&(_, _, load)| load)?;
-        let pid = self.pid(worker);
-        self.count(worker, generation, child)?.fetch_add(1, SeqCst);
-        let slot = Slot { board: self, worker, pid, generation, child };
-        // Somebody else may have claimed the same slot: whoever then sees too many gives it back.
-        let good = self.in_flight_to(worker, generation) <= self.capacity
-            && self.generation(worker) == generation
-            && self.state(worker) == State::Ready;
-        good.then_some(slot)
-    }
-
-    fn release(&self, worker: usize, generation: u32, child: Child) {
-        if let Some(count) = self.count(worker, generation, child) {
-            // Not below zero, should the memory have been spoilt.
-            let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
-        }
-        self.wake_one();
-    }
-
-    /// A slot may be free: one of those that wait looks again.
-    fn wake_one(&self) {
-        if self.header().waiting.load(SeqCst) != 0 {
-            self.header().turn.fetch_add(1, SeqCst);
-            futex_wake(&self.header().turn, 1);
-        }
-    }
-
-    fn wake_all(&self) {
-        self.header().turn.fetch_add(1, SeqCst);
-        futex_wake(&self.header().turn, i32::MAX);
-    }
 }
 
 impl Drop for Scoreboard {
@@ -471,52 +425,9 @@ impl Drop for Scoreboard {
     }
 }
 
-/// The row of one httpd child.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Child(usize);
-
-/// A request that waits is counted, for its child and for all.
-struct Waiting<'b> {
-    board: &'b Scoreboard,
-    child: Child,
-}
-
-impl<'b> Waiting<'b> {
-    fn begin(board: &'b Scoreboard, child: Child) -> Self {
-        if let Some(waiting) = board.waiting_of(child) {
-            waiting.fetch_add(1, SeqCst);
-        }
-        board.header().waiting.fetch_add(1, SeqCst);
-        Self { board, child }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let own = self.board.waiting_of(self.child);
-        for count in own.into_iter().chain([&self.board.header().waiting]) {
-            let _ = count.fetch_update(SeqCst, SeqCst, |count| count.checked_sub(1));
-        }
-    }
-}
-
-/// The right to have one request in flight to a worker; given back when dropped.
-#[derive(Debug)]
-pub struct Slot<'b> {
-    board: &'b Scoreboard,
-    child: Child,
-    /// The worker.
-    pub worker: usize,
-    /// The process it was when the slot was taken.
-    pub pid: i32,
-    /// Which process that was, counted.
-    pub generation: u32,
-}
-
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        self.board.release(self.worker, self.generation, self.child);
-    }
+/// A process id as a part of a word.
+fn pid_word(pid: i32) -> u64 {
+    u64::from(pid.unsigned_abs())
 }
 
 fn map(fd: BorrowedFd<'_>, length: NonZeroUsize) -> io::Result<NonNull<c_void>> {
@@ -540,25 +451,6 @@ fn too_large() -> io::Error {
 
 fn damaged() -> io::Error {
     io::Error::other("this is no scoreboard of the same build")
-}
-
-/// Waits until the word is not `seen` any more, for `time` at most. May return early.
-fn futex_wait(word: &AtomicU32, seen: u32, time: Duration) {
-    let time = libc::timespec {
-        tv_sec: time.as_secs().try_into().unwrap_or(libc::time_t::MAX),
-        tv_nsec: time.subsec_nanos().into(),
-    };
-    // SAFETY: the word and the time live for the call; the kernel reads both and writes neither.
-    unsafe {
-        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAIT, seen, &raw const time);
-    }
-}
-
-fn futex_wake(word: &AtomicU32, how_many: i32) {
-    // SAFETY: only the address of the word is used.
-    unsafe {
-        libc::syscall(libc::SYS_futex, word.as_ptr(), libc::FUTEX_WAKE, how_many);
-    }
 }
 
 #[cfg(test)]

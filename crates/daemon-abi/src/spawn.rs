@@ -26,6 +26,8 @@ pub struct Spawn<'a> {
     pub directory: Directory<'a>,
     /// Its umask, where it differs from the parent's.
     pub umask: Option<u32>,
+    /// Its nice value, where it differs from the parent's. One that the parent may not give is not given.
+    pub nice: Option<i32>,
     /// The descriptors it keeps, under their own numbers.
     pub keep: &'a [RawFd],
     /// Where its standard output goes; standard input is empty.
@@ -71,7 +73,7 @@ impl Spawn<'_> {
             }
         }
         let identity = self.identity.clone();
-        let umask = self.umask;
+        let (umask, nice) = (self.umask, self.nice);
         let keep = self.keep.to_vec();
         let (directory, required) = match self.directory {
             Directory::Same => (None, false),
@@ -85,6 +87,11 @@ impl Spawn<'_> {
             }
             // Its own process group: Ctrl-C in a terminal is for httpd, which then ends us in order.
             nix::unistd::setpgid(nix::unistd::Pid::from_raw(0), nix::unistd::Pid::from_raw(0))?;
+            if let Some(nice) = nice {
+                // Before the identity goes: only root may go below the present value.
+                // SAFETY: changes this process only. It is no reason not to start; the program can see it.
+                unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+            }
             identity.assume()?;
             if let Some(umask) = umask {
                 nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(umask));
@@ -177,6 +184,7 @@ mod tests {
             identity: &me(),
             directory,
             umask: Some(0o027),
+            nice: Some(3),
             keep,
             output: Output::Captured,
         }
@@ -202,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_program_has_its_environment_umask_and_directory() {
-        let text = shell("echo $COLOUR $(umask) $(pwd)", &[], Directory::Required(b"/usr"));
-        assert_eq!(text.unwrap(), "red 0027 /usr\n");
+        let text = shell("echo $COLOUR $(umask) $(pwd) $(nice)", &[], Directory::Required(b"/usr"));
+        assert_eq!(text.unwrap(), "red 0027 /usr 3\n");
         let text = shell("pwd", &[], Directory::Preferred(b"/no/such/place"));
         assert_eq!(text.unwrap(), "/\n");
     }

@@ -25,7 +25,7 @@ use crate::{Call, Script, call, thread_state};
 /// The engine of a process.
 pub struct Engine {
     startup: StartUp,
-    main: Arc<Interpreter>,
+    pub(crate) main: Arc<Interpreter>,
     named: Mutex<HashMap<Vec<u8>, Arc<Named>>>,
     calls: Mutex<Calls>,
     /// A call has ended.
@@ -121,6 +121,12 @@ impl Engine {
         found.load(&interpreter, now, false, &self.startup.log).map_err(|_| ())
     }
 
+    /// The scripts to be loaded are the work of this process: SIGTERM and SIGINT raise `SystemExit` in them. On the thread of
+    /// [`open`], without the GIL.
+    pub fn serve_scripts(&self) {
+        self.main.end_at_sigterm(&self.startup.log);
+    }
+
     /// The number of calls that are running.
     pub fn running(&self) -> usize {
         lock(&self.calls).running
@@ -141,7 +147,7 @@ impl Engine {
     }
 
     /// The interpreters that there are, the main one last.
-    fn each_interpreter(&self, mut body: impl FnMut(&Interpreter)) {
+    pub(crate) fn each_interpreter(&self, mut body: impl FnMut(&Interpreter)) {
         let named: Vec<_> = lock(&self.named).values().cloned().collect();
         // One that is just being made is not waited for: nothing has run in it.
         let made = |named: &Arc<Named>| named.0.try_lock().ok().and_then(|made| made.clone());
@@ -157,7 +163,9 @@ impl Engine {
     /// Threads an application started, if they are not daemons, are waited for without a limit; the caller
     /// has one for the process.
     pub fn stop(&self, timeout: Duration) {
-        self.announce_stop("");
+        if !self.startup.service {
+            self.announce_stop("");
+        }
         let deadline = Instant::now().checked_add(timeout);
         let mut calls = lock(&self.calls);
         calls.stopping = true;
@@ -197,6 +205,15 @@ impl Engine {
             return Err(io::Error::from(io::ErrorKind::OutOfMemory));
         };
         fork::fork()
+    }
+
+    /// The interpreter of an application group, if it has been made.
+    pub(crate) fn existing(&self, name: &[u8]) -> Option<Arc<Interpreter>> {
+        if name.is_empty() {
+            return Some(Arc::clone(&self.main));
+        }
+        let named = lock(&self.named).get(name).map(Arc::clone)?;
+        named.0.try_lock().ok()?.clone()
     }
 
     /// The interpreter of an application group, made if need be.

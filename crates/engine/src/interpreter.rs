@@ -51,10 +51,13 @@ pub(crate) struct Interpreter {
     /// The class `mod_wsgi.RequestTimeout`.
     pub(crate) request_timeout: Kept,
     pub(crate) events: Arc<Events>,
+    /// Scripts may end by `SystemExit` without a word.
+    pub(crate) service: bool,
     /// The function `locate` of `support.py`.
     pub(crate) locate: Kept,
     describe: Kept,
     shut_down: Kept,
+    end_at_sigterm: Kept,
 }
 
 impl Interpreter {
@@ -125,6 +128,17 @@ impl Interpreter {
     pub(crate) fn process_signal(&self, name: &str, number: i32) {
         if let Some(session) = self.enter() {
             self.events.process_signal(session.py(), name, number);
+        }
+    }
+
+    /// Lets SIGTERM raise `SystemExit` in the main thread. In the main interpreter, on that thread, without the GIL.
+    pub(crate) fn end_at_sigterm(&self, log: &dyn Fn(Level, &[u8])) {
+        let Some(session) = self.enter() else { return };
+        let py = session.py();
+        if self.end_at_sigterm.get(py).call([]).is_err() {
+            let what = "SIGTERM cannot be handed to the scripts".to_owned();
+            let incident = Incident { id: "WRS4023", id_of_exit: "WRS4023", what };
+            self.report(py, &incident, py.take_raised(), log);
         }
     }
 
@@ -206,6 +220,8 @@ fn try_set_up(
             locate: support.item_named(c"locate")?.keep(),
             describe: describe.clone().keep(),
             shut_down: support.item_named(c"shut_down")?.keep(),
+            end_at_sigterm: support.item_named(c"end_at_sigterm")?.keep(),
+            service: startup.service,
         })
     };
     made().map_err(|_| Some(describe.clone().keep()))

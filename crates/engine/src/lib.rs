@@ -36,6 +36,7 @@ mod request;
 mod start;
 mod start_response;
 mod thread_state;
+mod watch;
 
 pub use engine::{Engine, open};
 pub use engine_abi::{Level, Outcome};
@@ -43,6 +44,7 @@ pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
 pub use start::{Error, HashSeed, LogFn, Reload, ServerWords, Settings, StartUp, initialise};
+pub use watch::current_thread;
 
 /// The script that answers, and how.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use engine_abi::Level;
@@ -78,6 +79,13 @@ pub(crate) enum State {
     Changed,
 }
 
+static LOADED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a script has ever been loaded in this process.
+pub(crate) fn has_loaded() -> bool {
+    LOADED.load(Ordering::Acquire)
+}
+
 /// The script could not be loaded; the log has the reason.
 #[derive(Debug)]
 pub(crate) struct NotLoaded;
@@ -144,6 +152,7 @@ impl Script {
         match self.execute(py, &source, modified) {
             Ok(module) => {
                 *lock(&self.loaded) = Some(Loaded { module: module.keep(), modified });
+                LOADED.store(true, Ordering::Release);
                 let done = if is_reload { "loaded again, because it changed" } else { "loaded" };
                 let line = format!(
                     "WRS4008: the script {} was {done} (application group '{}')",
@@ -160,7 +169,11 @@ impl Script {
                     String::from_utf8_lossy(interpreter.name())
                 );
                 let incident = Incident { id: "WRS4002", id_of_exit: "WRS4003", what };
-                interpreter.report(py, &incident, py.take_raised(), log);
+                let raised = py.take_raised();
+                let told_to_end = raised.as_ref().is_some_and(|it| it.is_system_exit());
+                if !(interpreter.service && told_to_end) {
+                    interpreter.report(py, &incident, raised, log);
+                }
                 Err(NotLoaded)
             }
         }

@@ -414,6 +414,12 @@ impl<'py> Owned<'py> {
         unsafe { ffi::PyErr_GivenExceptionMatches(self.as_ptr(), class.as_ptr()) != 0 }
     }
 
+    /// Whether the object is a `SystemExit`.
+    pub(crate) fn is_system_exit(&self) -> bool {
+        // SAFETY: the GIL is held; two live objects, the second of which Python never changes.
+        unsafe { ffi::PyErr_GivenExceptionMatches(self.as_ptr(), ffi::PyExc_SystemExit) != 0 }
+    }
+
     /// The value of an `int`; `None` for anything else, or if it is too big.
     pub(crate) fn as_int(&self) -> Option<i64> {
         // SAFETY: the GIL is held; the type is looked at before the object is used as such. -1 may be the number

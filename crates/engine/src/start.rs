@@ -83,6 +83,8 @@ pub struct StartUp {
     pub restrict_stdout: bool,
     /// `signal.signal` installs nothing.
     pub restrict_signal: bool,
+    /// The process runs scripts and answers no requests.
+    pub service: bool,
     /// `PYTHON_EGG_CACHE`.
     pub python_eggs: Option<Vec<u8>>,
     /// Seconds for `sys.setswitchinterval`; `None`: Python's own.

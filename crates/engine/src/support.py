@@ -218,6 +218,16 @@ def describe(exception):
     )
 
 
+def end_at_sigterm():
+    """In a service script a signal to end raises SystemExit, and the script may tidy up."""
+
+    def end(number, frame):
+        raise SystemExit
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+
+
 def locate(file):
     """The descriptor and the position of a file whose bytes are those that its `read` gives; else None."""
     try:
@@ -244,6 +254,8 @@ def shut_down():
         try:
             step()
         except BaseException as exception:
+            if step is _end_threads and isinstance(exception, SystemExit):
+                continue  # a signal, while the threads of a service script were waited for
             raised.append(exception)
     return raised
 

@@ -98,6 +98,7 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         restrict_stdin: start.restrict_stdin,
         restrict_stdout: start.restrict_stdout,
         restrict_signal: start.restrict_signal,
+        service: false,
         python_eggs: some(start.python_eggs),
         switch_interval: (start.switch_interval > 0.0).then_some(start.switch_interval),
         settings: engine::Settings {

@@ -9,7 +9,7 @@ use crate::threads::Busy;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::sys::socket::{SockFlag, accept4};
+use nix::sys::socket::{SockFlag, accept4, setsockopt, sockopt};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -38,6 +38,8 @@ pub(crate) struct Connections {
     listener: OwnedFd,
     stop: EventFd,
     draining: AtomicBool,
+    /// `SO_SNDBUF` and `SO_RCVBUF` of a connection; 0: the system's.
+    buffers: [u32; 2],
     table: Mutex<Table>,
 }
 
@@ -63,7 +65,7 @@ fn once(data: u64) -> EpollEvent {
 
 impl Connections {
     /// Takes connections from `listener`, which is bound and listens.
-    pub(crate) fn new(listener: OwnedFd) -> io::Result<Self> {
+    pub(crate) fn new(listener: OwnedFd, buffers: [u32; 2]) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         nix::fcntl::fcntl(&listener, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
@@ -71,7 +73,7 @@ impl Connections {
         epoll.add(&stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
         let (draining, table) = (AtomicBool::new(false), Mutex::default());
         let (busy, full) = (Busy::default(), AtomicBool::new(false));
-        Ok(Self { busy, full, epoll, listener, stop, draining, table })
+        Ok(Self { busy, full, epoll, listener, stop, draining, buffers, table })
     }
 
     /// Waits for work.
@@ -110,6 +112,7 @@ impl Connections {
                 Ok(fd) => {
                     // SAFETY: the descriptor is new and nobody else knows it.
                     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+                    self.set_buffers(&socket);
                     self.put(Connection::new(socket), true)?;
                 }
                 Err(Errno::EINTR | Errno::ECONNABORTED) => {}
@@ -124,6 +127,17 @@ impl Connections {
             }
         }
         self.listen()
+    }
+
+    fn set_buffers(&self, socket: &OwnedFd) {
+        let [send, receive] = self.buffers;
+        // A size that the system does not give is no reason to refuse a connection.
+        if send > 0 {
+            let _ = setsockopt(socket, sockopt::SndBuf, &(send as usize));
+        }
+        if receive > 0 {
+            let _ = setsockopt(socket, sockopt::RcvBuf, &(receive as usize));
+        }
     }
 
     /// Arms the listener, unless the worker drains.

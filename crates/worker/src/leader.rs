@@ -5,11 +5,13 @@
 //! *control* ends when the parent retires the group, *lifeline* when no httpd process is left that could
 //! send requests. So a graceful restart loses nothing, and no process is ever left behind.
 
+use crate::limits;
 use crate::log::{self, line};
 use crate::offspring::Offspring;
 use crate::process::{self, Inheritance};
 use crate::signals::{self, Signals};
 use crate::title;
+use daemon_abi::ending::Ending;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Death, Scoreboard};
 use daemon_abi::{privileges, spawn};
@@ -95,6 +97,7 @@ impl Leader {
         log::set_level(launch.log_level);
         privileges::verify(launch.uid)?;
         title::set(&launch.title);
+        limits::check_priority(&launch);
         // Workers hold a connection for each thread of every httpd child; the limit they inherit is often small.
         if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
@@ -236,7 +239,8 @@ impl Leader {
         let mut pid = [0; 4];
         while let Ok(4) = nix::unistd::read(&self.reports.reader, &mut pid) {
             let now = Instant::now();
-            let patience = self.launch.graceful_timeout + self.launch.shutdown_timeout;
+            let patience = self.launch.graceful_timeout.max(self.launch.eviction_timeout)
+                + self.launch.shutdown_timeout;
             let kill_at = now + Duration::from_millis(patience) + REAPING;
             self.offspring.leaves(i32::from_ne_bytes(pid), now, kill_at);
         }
@@ -253,7 +257,9 @@ impl Leader {
                 return;
             }
             let well = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
-            let Some(ended) = self.offspring.ended(pid, well, Instant::now()) else { continue };
+            // A service script that is done at once, however well, must not be started in a tight loop.
+            let stays = well && self.launch.threads != 0;
+            let Some(ended) = self.offspring.ended(pid, stays, Instant::now()) else { continue };
             let death = Death { pid, status };
             self.board.worker_ended(ended.worker, death);
             let group = self.group();
@@ -263,8 +269,14 @@ impl Leader {
                 }
                 _ => String::new(),
             };
-            if well {
-                line!(Info, "worker process {pid} of process group '{group}' ended");
+            let ending = self.board.ending(ended.worker, pid).filter(|_| !death.is_crash());
+            if let Some(ending) = ending {
+                line!(
+                    Info,
+                    "worker process {pid} of process group '{group}' was ended by {ending}"
+                );
+            } else if well {
+                line!(Info, "worker process {pid} of process group '{group}' ended{pause}");
             } else {
                 line!(
                     Error,
@@ -277,6 +289,7 @@ impl Leader {
     /// Ends all workers: politely, and by force when their time is over.
     fn stop(mut self, why: &str) -> io::Result<()> {
         line!(Info, "process group '{}' ends: {why}", self.group());
+        self.board.set_all_ending(Ending::GroupEnds);
         for pid in self.offspring.pids() {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }

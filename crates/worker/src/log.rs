@@ -14,9 +14,14 @@ pub(crate) fn set_level(level: u32) {
     LEAST.store(i32::try_from(level).unwrap_or(i32::MAX), Relaxed);
 }
 
+/// Whether lines of this level are written.
+pub(crate) fn writes(level: Level) -> bool {
+    level as i32 <= LEAST.load(Relaxed)
+}
+
 /// Writes a line, as several if it is too long for one of httpd's.
 pub(crate) fn write(level: Level, text: &[u8]) {
-    if level as i32 <= LEAST.load(Relaxed) {
+    if writes(level) {
         wsgi::log_pieces(text).for_each(|piece| write_piece(level, piece));
     }
 }

@@ -39,13 +39,14 @@ pub(crate) struct Signals {
 }
 
 /// Those that leader and workers listen to.
-const HEARD: [Signal; 6] = [
+const HEARD: [Signal; 7] = [
     Signal::SIGTERM,
     Signal::SIGINT,
     Signal::SIGUSR1,
     Signal::SIGCHLD,
     Signal::SIGHUP,
     Signal::SIGUSR2,
+    Signal::SIGXCPU,
 ];
 
 /// Holds signals back while a process is forked: until the child has its own [`Signals`], one that is meant for it

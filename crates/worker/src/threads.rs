@@ -3,6 +3,7 @@
 use crate::connection::log_panic;
 use crate::connections::Work;
 use crate::process::Worker;
+use crate::seats;
 use nix::sys::resource::{Resource, getrlimit};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,24 +29,27 @@ impl Busy {
 
     /// One less.
     pub(crate) fn end(&self) {
-        if self.count.fetch_sub(1, SeqCst) == 1 && self.awaited.load(SeqCst) {
+        self.count.fetch_sub(1, SeqCst);
+        if self.awaited.load(SeqCst) {
             // Under the lock, so that it does not fall between a look at the count and the wait for it.
             let _lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
             self.idle.notify_all();
         }
     }
 
-    /// Waits until every thread is idle; whether that came in time.
-    pub(crate) fn wait_idle(&self, time: Duration) -> bool {
+    /// Waits until every thread is idle but those that are not waited for; whether that came in time.
+    pub(crate) fn wait_idle(&self, time: Duration, given_up: impl Fn() -> usize) -> bool {
+        /// A request is given up because of its age, which nobody tells.
+        const PACE: Duration = Duration::from_millis(100);
         self.awaited.store(true, SeqCst);
         let started = Instant::now();
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        while self.count.load(SeqCst) > 0 {
+        while self.count.load(SeqCst) > given_up() {
             let left = time.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return false;
             }
-            let waited = self.idle.wait_timeout(lock, left);
+            let waited = self.idle.wait_timeout(lock, left.min(PACE));
             lock = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         true
@@ -60,7 +64,11 @@ pub(crate) fn start(worker: &Arc<Worker>, stack_size: u64) -> io::Result<()> {
         let builder = std::thread::Builder::new().name(format!("wsgi-{number}")).stack_size(stack);
         let worker = Arc::clone(worker);
         // Nobody joins a thread: a request that never ends must not keep the process.
-        drop(builder.spawn(move || run(&worker))?);
+        let run = move || {
+            seats::sit(number as usize - 1);
+            run(&worker);
+        };
+        drop(builder.spawn(run)?);
     }
     Ok(())
 }

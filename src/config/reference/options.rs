@@ -186,4 +186,28 @@ pub(super) static ROWS: &[OptionRow] = &[
     option("script-user", "name or `#uid`", "any", "Whom scripts must belong to."),
     option("script-group", "name or `#gid`", "any", "Which group scripts must belong to."),
     option("server-metrics", "On or Off", "Off", "Whether `mod_wsgi.server_metrics()` answers."),
+    option(
+        "env",
+        "NAME=value",
+        "none",
+        "A variable of the environment. May be given several times; wins over `env-file`.",
+    ),
+    option(
+        "env-file",
+        "path",
+        "none",
+        "A file with lines `NAME=value` and comments after `#`, read by httpd's parent when the group starts: it may be root's alone. May be given several times.",
+    ),
+    option(
+        "memory-restart",
+        "bytes, or with K, M or G",
+        "0: none",
+        "Memory (the proportional set size) above which a process finishes its requests and is replaced.",
+    ),
+    option(
+        "queue-limit",
+        "number",
+        "0: any",
+        "How many requests may wait for the group; others get 503 with `Retry-After` at once.",
+    ),
 ];

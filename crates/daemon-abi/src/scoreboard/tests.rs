@@ -1,11 +1,13 @@
 //! What the scoreboard promises, with threads in the place of processes.
 
+use super::queue::Waiting;
 use super::*;
 use std::sync::atomic::AtomicUsize;
+use std::time::{Duration, Instant};
 
 fn patience(milliseconds: u64) -> Patience {
     let time = Duration::from_millis(milliseconds);
-    Patience { ready: time, free: Instant::now() + time }
+    Patience { ready: time, free: Instant::now() + time, queue: 0 }
 }
 
 fn ready_board(workers: usize, capacity: u32) -> Scoreboard {
@@ -48,6 +50,27 @@ fn no_more_requests_than_threads_are_in_flight_from_all_children_together() {
     });
     assert!(most.load(SeqCst) <= 6);
     assert_eq!((board.in_flight(0), board.in_flight(1), board.waiting()), (0, 0, 0));
+}
+
+#[test]
+fn a_queue_takes_no_more_than_its_limit_and_sends_nobody_away_who_waits() {
+    let board = ready_board(1, 1);
+    let child = board.join(1).unwrap();
+    let slot = board.acquire(child, patience(0)).unwrap();
+    let limited = || Patience { queue: 1, ..patience(10_000) };
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| board.acquire(child, limited()).map(drop));
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        assert_eq!(board.acquire(child, limited()).unwrap_err(), Refused::QueueFull);
+        // The first one looks again, in vain, and still waits.
+        board.wake_all();
+        assert_eq!(board.acquire(child, limited()).unwrap_err(), Refused::QueueFull);
+        drop(slot);
+        assert_eq!(first.join().unwrap(), Ok(()));
+    });
+    assert_eq!(board.waiting(), 0);
 }
 
 #[test]
@@ -191,8 +214,11 @@ fn the_patience_for_a_worker_begins_when_there_is_none() {
     let board = ready_board(1, 1);
     let child = board.join(1).unwrap();
     let _slot = board.acquire(child, patience(0)).unwrap();
-    let short =
-        Patience { ready: Duration::from_secs(10), free: Instant::now() + Duration::from_secs(20) };
+    let short = Patience {
+        ready: Duration::from_secs(10),
+        free: Instant::now() + Duration::from_secs(20),
+        queue: 0,
+    };
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| board.acquire(child, short).is_ok());
         while board.waiting() == 0 {
@@ -209,4 +235,18 @@ fn the_patience_for_a_worker_begins_when_there_is_none() {
 fn the_memory_cannot_be_taken_away() {
     let (fd, _board) = Scoreboard::create(1, 1, 1).unwrap();
     assert!(nix::unistd::ftruncate(&fd, 0).is_err());
+}
+
+#[test]
+fn processes_that_follow_each_other_say_why_they_end() {
+    let board = ready_board(1, 1);
+    let old = board.generation(0);
+    board.set_ending(0, old, 1000, Ending::RestartInterval);
+    board.set_ending(0, old, 1000, Ending::Terminated);
+    board.worker_started(0, 1001);
+    assert_eq!(board.ending(0, 1001), None);
+    board.set_all_ending(Ending::GroupEnds);
+    assert_eq!(board.ending(0, 1000), Some(Ending::RestartInterval));
+    assert_eq!(board.ending(0, 1001), Some(Ending::GroupEnds));
+    assert_eq!(board.ending(0, 0), None);
 }
