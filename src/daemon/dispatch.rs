@@ -35,8 +35,8 @@ pub fn dispatch(
     let mut relay = Relay::new(request, group, effective);
     relay.prepare();
     let patience = group.patience();
-    // As mod_wsgi: each process may turn a request away once or twice while it is replaced.
-    for _ in 0..=2 * group.config.processes {
+    let mut turned_away = TurnedAway::default();
+    while turned_away.may_try(group) {
         let slot = match group.acquire(patience) {
             Ok(slot) => slot,
             Err(refused) => return no_worker(request, group, refused),
@@ -85,6 +85,32 @@ pub fn dispatch(
         ),
     );
     Status::SERVICE_UNAVAILABLE
+}
+
+/// How often, and since when, a request was turned away by workers that are being replaced. It was not started, so nothing is
+/// lost but time: as long as a request may wait for a worker, it may be sent to another one.
+#[derive(Default)]
+struct TurnedAway {
+    tries: u32,
+    since: Option<Instant>,
+}
+
+impl TurnedAway {
+    /// Whether the request may be sent (again).
+    fn may_try(&mut self, group: &Group) -> bool {
+        self.tries = self.tries.saturating_add(1);
+        // Each process may turn it away once or twice, as in mod_wsgi.
+        if self.tries <= 2 * group.config.processes + 1 {
+            return true;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= group.config.connect_timeout {
+            return false;
+        }
+        // A script that changes all the time: do not spin.
+        std::thread::sleep(Duration::from_millis(10));
+        true
+    }
 }
 
 /// The records that begin a request, up to the end of its parameters.
