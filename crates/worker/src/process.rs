@@ -16,7 +16,7 @@ use daemon_abi::ending::Ending;
 use daemon_abi::launch::Launch;
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Reload, Script, ServerWords, Settings, StartUp};
+use engine::{Call, Engine, Exchange, Reload, ServerWords, Settings, StartUp};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use std::io;
@@ -199,12 +199,7 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
     let _gil = engine::release_gil();
     for preload in &launch.preloads {
         // What went wrong is in the log; the next request tries again.
-        let _ = engine.preload(&Script {
-            filename: &preload.filename,
-            application_group: &preload.application_group,
-            callable: b"application",
-            reloading: false,
-        });
+        let _ = engine.preload(&service::script(preload));
     }
     let worker = Arc::new(Worker {
         engine,

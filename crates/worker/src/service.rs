@@ -5,7 +5,7 @@
 
 use crate::log::line;
 use crate::{limits, signals, title};
-use daemon_abi::launch::Launch;
+use daemon_abi::launch::{Launch, Preload};
 use engine::{Engine, Script};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -14,6 +14,16 @@ use nix::unistd::getpid;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
+
+/// The script that a process loads before its first request, or runs. It is only executed: nothing calls its callable.
+pub(crate) fn script(preload: &Preload) -> Script<'_> {
+    Script {
+        filename: &preload.filename,
+        application_group: &preload.application_group,
+        callable: b"application",
+        reloading: false,
+    }
+}
 
 /// Runs the scripts. On the main thread, with the GIL, and with the signals held that the leader hears.
 pub(crate) fn run(launch: &Launch, engine: &'static Engine, leash: OwnedFd) -> io::Result<i32> {
@@ -31,12 +41,7 @@ pub(crate) fn run(launch: &Launch, engine: &'static Engine, leash: OwnedFd) -> i
     let group = String::from_utf8_lossy(&launch.group).into_owned();
     line!(Info, "a process of process group '{group}' runs its scripts");
     for preload in &launch.preloads {
-        let done = engine.preload(&Script {
-            filename: &preload.filename,
-            application_group: &preload.application_group,
-            callable: b"application",
-            reloading: false,
-        });
+        let done = engine.preload(&script(preload));
         if done.is_err() {
             // What went wrong is in the log, unless it was told to end.
             break;
