@@ -120,14 +120,13 @@ impl<'r> Environ<'r> {
             if !key(header, &mut name) {
                 continue;
             }
-            let secret = header.eq_ignore_ascii_case(b"authorization")
-                || header.eq_ignore_ascii_case(b"proxy-authorization");
             let passed = if header.eq_ignore_ascii_case(b"authorization") {
                 pass_authorization || self.request.passes_authorization()
             } else {
-                self.request.passes_authorization()
+                !header.eq_ignore_ascii_case(b"proxy-authorization")
+                    || self.request.passes_authorization()
             };
-            if !secret || passed {
+            if passed {
                 let name = self.request.pool().dup(&name).to_bytes();
                 self.push(name, value.to_bytes());
             }
