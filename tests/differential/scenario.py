@@ -111,3 +111,20 @@ def chunked(*parts, end=b"0\r\n\r\n"):
 def post_chunked(body, target="", *headers, **rest):
     """A POST request whose body is chunked already."""
     return request("POST", target, "Transfer-Encoding: chunked", *headers, body=body, **rest)
+
+
+def shown(*expressions, imports="", before="pass"):
+    """An application that shows what each of these expressions gives."""
+    return f"""
+{imports}
+def application(environ, start_response):
+    {before}
+    results = []
+    for call in [{", ".join("lambda: " + expression for expression in expressions)}]:
+        try:
+            results.append(repr(call()))
+        except Exception as error:
+            results.append(type(error).__name__)
+    start_response("200 OK", [])
+    return ["\\n".join(results).encode()]
+"""

@@ -28,6 +28,16 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"not read"]
 """
+CATCHES = """
+def application(environ, start_response):
+    try:
+        data = environ["wsgi.input"].read()
+        print("(application) read", len(data))
+    except OSError:
+        print("(application) OSError")
+    start_response("200 OK", [])
+    return []
+"""
 LINES = b"one\ntwo\n\nthree without end"
 
 SCENARIOS = [
@@ -104,27 +114,8 @@ def application(environ, start_response):
     return [b"no"]
 """, (Expect(request("POST", "", "Expect: 100-continue", "Content-Length: 5"), b"later"),)),
     Scenario("expect-unknown", READ, (post(b"abc", "", "Expect: the-unexpected"),)),
-    Scenario("aborted", """
-import traceback
-def application(environ, start_response):
-    try:
-        data = environ["wsgi.input"].read()
-        print("(application) read", len(data))
-    except OSError as error:
-        print("(application) OSError")
-    start_response("200 OK", [])
-    return []
-""", (Abort(request("POST", "", "Content-Length: 100") + b"only this"),), ignore=("log",)),
-    Scenario("aborted-chunked", """
-def application(environ, start_response):
-    try:
-        data = environ["wsgi.input"].read()
-        print("(application) read", len(data))
-    except OSError as error:
-        print("(application) OSError")
-    start_response("200 OK", [])
-    return []
-""", (Abort(request("POST", "", "Transfer-Encoding: chunked") + b"5\r\nabcde\r\n"),), location="WSGIChunkedRequest On", ignore=("log",)),
+    Scenario("aborted", CATCHES, (Abort(request("POST", "", "Content-Length: 100") + b"only this"),), ignore=("log",)),
+    Scenario("aborted-chunked", CATCHES, (Abort(request("POST", "", "Transfer-Encoding: chunked") + b"5\r\nabcde\r\n"),), location="WSGIChunkedRequest On", ignore=("log",)),
     Scenario("inflated", application("lambda: stream.read(), lambda: environ.get('CONTENT_LENGTH'), lambda: environ.get('HTTP_CONTENT_ENCODING')"), (
         post(__import__("gzip").compress(b"a longer text " * 10, mtime=0), "", "Content-Encoding: gzip"),
     ), location="SetInputFilter DEFLATE"),

@@ -1,6 +1,6 @@
 """wsgi.file_wrapper."""
 
-from ..scenario import Broken, Scenario, get, request
+from ..scenario import Broken, Scenario, get, request, shown
 
 
 def wrapped(expression, headers="[]", before="", setup=""):
@@ -22,22 +22,9 @@ def application(environ, start_response):
 """
 
 
-def shown(*expressions, before="pass"):
-    """An application that shows what calls give."""
-    return f"""
-import io
-def application(environ, start_response):
-    wrapper = environ["wsgi.file_wrapper"]
-    {before}
-    results = []
-    for call in [{", ".join("lambda: " + expression for expression in expressions)}]:
-        try:
-            results.append(repr(call()))
-        except Exception as error:
-            results.append(type(error).__name__)
-    start_response("200 OK", [])
-    return ["\\n".join(results).encode()]
-"""
+def shown_wrapper(*expressions, before="pass"):
+    """An application that shows what calls of wsgi.file_wrapper give."""
+    return shown(*expressions, imports="import io", before=f"wrapper = environ['wsgi.file_wrapper']; {before}")
 
 
 SCENARIOS = [
@@ -93,7 +80,7 @@ class Reader:
     Scenario("no-read", wrapped("wrapper(object())"), (get(),)),
     Scenario("subclass", wrapped("Mine(content())", before="Mine = type('Mine', (wrapper,), {})"), (get(),)),
     Scenario("iterated-by-the-application", wrapped("[b''.join(wrapper(content(), 30))]"), (get(),)),
-    Scenario("attributes", shown("w.blksize", "w.filelike is f", "next(w)", "list(w)", "w.close()", "w.filelike", "next(w)", before="f = io.BytesIO(b'abcdefgh'); w = wrapper(f, 3)"), (get(),)),
-    Scenario("arguments", shown("wrapper()", "type(wrapper(io.BytesIO())).__name__", "wrapper(io.BytesIO(), -1)", "wrapper(io.BytesIO(), 'x')", "wrapper(io.BytesIO(), blksize=5).blksize",
-                                "wrapper(filelike=io.BytesIO()).blksize", "wrapper(io.BytesIO(), 1, 2)", "wrapper(io.BytesIO(), 0).blksize"), (get(),)),
+    Scenario("attributes", shown_wrapper("w.blksize", "w.filelike is f", "next(w)", "list(w)", "w.close()", "w.filelike", "next(w)", before="f = io.BytesIO(b'abcdefgh'); w = wrapper(f, 3)"), (get(),)),
+    Scenario("arguments", shown_wrapper("wrapper()", "type(wrapper(io.BytesIO())).__name__", "wrapper(io.BytesIO(), -1)", "wrapper(io.BytesIO(), 'x')", "wrapper(io.BytesIO(), blksize=5).blksize",
+                                        "wrapper(filelike=io.BytesIO()).blksize", "wrapper(io.BytesIO(), 1, 2)", "wrapper(io.BytesIO(), 0).blksize"), (get(),)),
 ]

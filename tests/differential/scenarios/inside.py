@@ -1,35 +1,24 @@
 """The module `mod_wsgi` that applications import, and the process they find themselves in."""
 
-from ..scenario import Scenario, get
+from ..scenario import Scenario, get, shown
 
 
-def shown(*expressions, before="import sys, os, mod_wsgi"):
-    """An application that shows what these are."""
-    return f"""
-{before}
-def application(environ, start_response):
-    results = []
-    for call in [{", ".join("lambda: " + expression for expression in expressions)}]:
-        try:
-            results.append(repr(call()))
-        except Exception as error:
-            results.append(type(error).__name__)
-    start_response("200 OK", [])
-    return ["\\n".join(results).encode()]
-"""
+def shown_inside(*expressions, imports="import sys, os, mod_wsgi"):
+    """An application that shows what these are in its process."""
+    return shown(*expressions, imports=imports)
 
 
 SCENARIOS = [
-    Scenario("groups", shown("mod_wsgi.process_group", "mod_wsgi.application_group", "mod_wsgi.maximum_processes", "mod_wsgi.threads_per_process"), (get(),), modes_differ=True),
-    Scenario("version", shown("type(mod_wsgi.version)", "len(mod_wsgi.version)", "mod_wsgi.version == environ['mod_wsgi.version']"), (get(),)),
-    Scenario("names", shown("sorted(name for name in dir(mod_wsgi) if not name.startswith('_'))"), (get(),)),
-    Scenario("request-data", shown("mod_wsgi.request_data()", "mod_wsgi.request_data() is mod_wsgi.request_data()", "environ['mod_wsgi.request_id'] in mod_wsgi.active_requests"), (get(),)),
-    Scenario("file-wrapper", shown("mod_wsgi.FileWrapper is environ['wsgi.file_wrapper']", "mod_wsgi.FileWrapper"), (get(),)),
-    Scenario("request-timeout", shown("mod_wsgi.RequestTimeout.__mro__", "mod_wsgi.RequestTimeout.__module__"), (get(),)),
-    Scenario("subscribe", shown("mod_wsgi.subscribe_shutdown(len) is len", "mod_wsgi.shutdown_callbacks.remove(len)", "mod_wsgi.subscribe_events()"), (get(),)),
-    Scenario("signal", shown("signal.signal(signal.SIGUSR2, signal.SIG_IGN)", "signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN", before="import signal"), (get(),)),
-    Scenario("process", shown("os.getcwd()", "sys.argv", "sys.stdin is None", "os.environ.get('HOME') is not None", "oct(os.umask(os.umask(0)))"), (get(),), modes_differ=True),
-    Scenario("threads", shown("threading.current_thread() is threading.main_thread()", "threading.current_thread().daemon", before="import threading"), (get(),), modes_differ=True),
+    Scenario("groups", shown_inside("mod_wsgi.process_group", "mod_wsgi.application_group", "mod_wsgi.maximum_processes", "mod_wsgi.threads_per_process"), (get(),), modes_differ=True),
+    Scenario("version", shown_inside("type(mod_wsgi.version)", "len(mod_wsgi.version)", "mod_wsgi.version == environ['mod_wsgi.version']"), (get(),)),
+    Scenario("names", shown_inside("sorted(name for name in dir(mod_wsgi) if not name.startswith('_'))"), (get(),)),
+    Scenario("request-data", shown_inside("mod_wsgi.request_data()", "mod_wsgi.request_data() is mod_wsgi.request_data()", "environ['mod_wsgi.request_id'] in mod_wsgi.active_requests"), (get(),)),
+    Scenario("file-wrapper", shown_inside("mod_wsgi.FileWrapper is environ['wsgi.file_wrapper']", "mod_wsgi.FileWrapper"), (get(),)),
+    Scenario("request-timeout", shown_inside("mod_wsgi.RequestTimeout.__mro__", "mod_wsgi.RequestTimeout.__module__"), (get(),)),
+    Scenario("subscribe", shown_inside("mod_wsgi.subscribe_shutdown(len) is len", "mod_wsgi.shutdown_callbacks.remove(len)", "mod_wsgi.subscribe_events()"), (get(),)),
+    Scenario("signal", shown_inside("signal.signal(signal.SIGUSR2, signal.SIG_IGN)", "signal.getsignal(signal.SIGUSR2) is signal.SIG_IGN", imports="import signal"), (get(),)),
+    Scenario("process", shown_inside("os.getcwd()", "sys.argv", "sys.stdin is None", "os.environ.get('HOME') is not None", "oct(os.umask(os.umask(0)))"), (get(),), modes_differ=True),
+    Scenario("threads", shown_inside("threading.current_thread() is threading.main_thread()", "threading.current_thread().daemon", imports="import threading"), (get(),), modes_differ=True),
     Scenario("thread-local-data-stays", """
 import threading
 local = threading.local()
@@ -44,7 +33,7 @@ def application(environ, start_response):
     start_response("200 OK", [])
     return [repr(result).encode()]
 """, (get(), get(), get())),
-    Scenario("apache-module", shown("apache.version", "apache.mpm_name", "apache.maximum_processes", "apache.threads_per_process", before="import apache"), (get(),), modes_differ=True),
+    Scenario("apache-module", shown_inside("apache.version", "apache.mpm_name", "apache.maximum_processes", "apache.threads_per_process", imports="import apache"), (get(),), modes_differ=True),
     Scenario("asyncio", """
 import asyncio
 async def work():

@@ -1,6 +1,6 @@
 """What of an application ends in the error log."""
 
-from ..scenario import Scenario, get
+from ..scenario import Scenario, get, shown
 
 
 def logging(*lines, before=""):
@@ -17,21 +17,9 @@ def application(environ, start_response):
 """
 
 
-def shown(*expressions):
-    """An application that answers with what these expressions are."""
-    return f"""
-import sys
-def application(environ, start_response):
-    errors = environ["wsgi.errors"]
-    results = []
-    for call in [{", ".join("lambda: " + expression for expression in expressions)}]:
-        try:
-            results.append(repr(call()))
-        except Exception as error:
-            results.append(type(error).__name__)
-    start_response("200 OK", [])
-    return ["\\n".join(results).encode()]
-"""
+def shown_streams(*expressions):
+    """An application that shows what its streams are."""
+    return shown(*expressions, imports="import sys", before="errors = environ['wsgi.errors']")
 
 
 SCENARIOS = [
@@ -102,11 +90,11 @@ def application(environ, start_response):
     start_response("200 OK", [])
     return [shown.encode()]
 """, (get(), get())),
-    Scenario("errors-attributes", shown("errors.encoding", "errors.errors", "errors.isatty()", "errors.readable()", "errors.writable()", "errors.seekable()",
+    Scenario("errors-attributes", shown_streams("errors.encoding", "errors.errors", "errors.isatty()", "errors.readable()", "errors.writable()", "errors.seekable()",
                                         "errors.fileno()", "errors.closed", "errors.name", "errors.line_buffering"), (get(),)),
-    Scenario("stderr-attributes", shown("sys.stderr.encoding", "sys.stderr.errors", "sys.stderr.isatty()", "sys.stderr.fileno()", "sys.stderr.name", "type(sys.stderr)"), (get(),)),
-    Scenario("stdout-attributes", shown("sys.stdout.encoding", "sys.stdout.errors", "sys.stdout.isatty()", "sys.stdout.fileno()", "sys.stdout.name", "type(sys.stdout)"), (get(),)),
-    Scenario("errors-results", shown('errors.write("abc\\n")', 'errors.write("caf\\xe9\\n")', "errors.flush()", 'errors.writelines(["x\\n"])', "errors.read()", "errors.write(1)", 'errors.write(b"bytes\\n")', "errors.write()"), (get(),)),
-    Scenario("errors-buffer", shown('errors.buffer.write(b"bytes\\n")', 'errors.buffer.name', "sys.stdout.buffer.write(b'out\\n')", 'sys.stderr.buffer.write(b"\\xff\\n")'), (get(),)),
-    Scenario("stdin", shown("sys.stdin.read()"), (get(),)),
+    Scenario("stderr-attributes", shown_streams("sys.stderr.encoding", "sys.stderr.errors", "sys.stderr.isatty()", "sys.stderr.fileno()", "sys.stderr.name", "type(sys.stderr)"), (get(),)),
+    Scenario("stdout-attributes", shown_streams("sys.stdout.encoding", "sys.stdout.errors", "sys.stdout.isatty()", "sys.stdout.fileno()", "sys.stdout.name", "type(sys.stdout)"), (get(),)),
+    Scenario("errors-results", shown_streams('errors.write("abc\\n")', 'errors.write("caf\\xe9\\n")', "errors.flush()", 'errors.writelines(["x\\n"])', "errors.read()", "errors.write(1)", 'errors.write(b"bytes\\n")', "errors.write()"), (get(),)),
+    Scenario("errors-buffer", shown_streams('errors.buffer.write(b"bytes\\n")', 'errors.buffer.name', "sys.stdout.buffer.write(b'out\\n')", 'sys.stderr.buffer.write(b"\\xff\\n")'), (get(),)),
+    Scenario("stdin", shown_streams("sys.stdin.read()"), (get(),)),
 ]
