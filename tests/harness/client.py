@@ -2,7 +2,10 @@
 
 import http.cookiejar
 import json
+import select
 import socket
+import ssl
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -43,6 +46,49 @@ class Response:
         return json.loads(self.body)
 
 
+class TlsSocket:
+    """A TLS socket that one thread may send on while another receives, which OpenSSL does not allow by itself."""
+
+    def __init__(self, tls, seconds):
+        self.tls = tls
+        self.tls.setblocking(False)
+        self.seconds = seconds
+        self.lock = threading.Lock()
+
+    def __getattr__(self, name):
+        return getattr(self.tls, name)
+
+    def settimeout(self, seconds):
+        """How long one call may wait."""
+        self.seconds = seconds
+
+    def recv(self, size):
+        """Receive some bytes; none at the end."""
+        return self._call(self.tls.recv, size)
+
+    def sendall(self, data):
+        """Send all these bytes."""
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._call(self.tls.send, rest) :]
+
+    def _call(self, function, argument):
+        """Call it, one thread at a time; the wait for the peer is outside of the lock."""
+        deadline = time.monotonic() + self.seconds
+        while True:
+            try:
+                with self.lock:
+                    return function(argument)
+            except ssl.SSLWantReadError:
+                event = select.POLLIN
+            except ssl.SSLWantWriteError:
+                event = select.POLLOUT
+            poll = select.poll()
+            poll.register(self.tls, event)
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise TimeoutError(f"the server was not ready within {self.seconds} seconds")
+
+
 class Connection:
     """One TCP connection to the server."""
 
@@ -50,7 +96,7 @@ class Connection:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=seconds)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+            self.socket = TlsSocket(tls.wrap_socket(self.socket, server_hostname="localhost"), seconds)
         self.seconds = seconds
         self.buffer = b""
 
