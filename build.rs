@@ -16,7 +16,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(log_cerror_|log_error_|log_perror_|log_rerror_|map_http_request_error|mpm_query)",
     "ap_(note_auth_failure|pass_brigade|psignature|run_generate_log_id|run_http_scheme)",
     "ap_(runtime_dir_relative|server_root_relative|set_content_length|set_content_type)",
-    "ap_(set_keepalive|state_query|bucket_error_create|show_mpm)",
+    "ap_(set_keepalive|state_query|bucket_error_create|show_mpm|walk_config)",
     "ap_hook_(access_checker|check_config|child_init|child_status|child_stopping|end_generation)",
     "ap_hook_(fixups|handler|monitor|open_logs|post_config|pre_config|pre_mpm|test_config)",
     "ap_hook_translate_name",

@@ -89,10 +89,7 @@ REFUSED = [
     # What decides who may ask or who answers is never ignored.
     *[
         (line, ["WRS1017", line.split()[0].rstrip(">"), "does not have this directive yet"])
-        for line in (
-            *("WSGIDispatchScript /a.py application-group=x", "WSGIHandlerScript name /a.py"),
-            "<WSGIInterpreterOptions process-group=a>\nWSGISwitchInterval 1\n</WSGIInterpreterOptions>",
-        )
+        for line in ("WSGIDispatchScript /a.py application-group=x", "WSGIHandlerScript name /a.py")
     ],
 ]
 

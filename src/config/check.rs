@@ -5,7 +5,6 @@
 //! on its only thread; changes nothing.
 
 use super::alias::{Location, ScriptAlias};
-use super::check_files;
 use super::daemon_group::DaemonGroup;
 use super::error::nearest;
 use super::expand;
@@ -13,6 +12,7 @@ use super::finding::{Fault, Finding};
 use super::origin::Origin;
 use super::permission::System;
 use super::server::ServerConfig;
+use super::{check_files, check_interpreters};
 
 /// The directive whose names are in [`ServerConfig::mentions`].
 const PROCESS_GROUP: &str = "WSGIProcessGroup";
@@ -104,6 +104,7 @@ pub fn check(site: &Site<'_>, system: &impl System) -> Vec<Finding> {
         names(site, &server, &mut found);
         aliases(site, &server, &mut found);
     }
+    check_interpreters::check(site, &mut found);
     check_files::check(site, system, &mut found);
     let mut told: Vec<Finding> = Vec::with_capacity(found.len());
     for finding in found {

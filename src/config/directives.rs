@@ -288,11 +288,11 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         later::auth_group_script,
         c"not available yet",
     ),
-    raw(
+    section(
         c"<WSGIInterpreterOptions",
         Context::SERVER,
-        later::interpreter_options,
-        c"not available yet",
+        python::interpreter_options,
+        c"the process-group and application-group of the interpreters it is for",
     ),
 ];
 
@@ -305,6 +305,15 @@ const fn raw(
     help: &'static CStr,
 ) -> Directive<Wsgi> {
     Directive { name, context, handler: Handler::Raw(set), help }
+}
+
+const fn section(
+    name: &'static CStr,
+    context: Context,
+    set: Words,
+    help: &'static CStr,
+) -> Directive<Wsgi> {
+    Directive { name, context, handler: Handler::Section(set), help }
 }
 
 const fn one(

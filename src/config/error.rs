@@ -139,6 +139,13 @@ pub enum Error {
         /// The other one.
         second: &'static str,
     },
+    /// An option that is given twice where it may be given once.
+    RepeatedOption {
+        /// The directive.
+        directive: &'static str,
+        /// The option.
+        option: &'static str,
+    },
     /// An option that only works when httpd is started by root.
     NeedsRoot {
         /// The directive.
@@ -220,6 +227,7 @@ impl Error {
             Self::NotGlobal { .. } => "WRS1015",
             Self::BadPath { .. } => "WRS1016",
             Self::NotYet { .. } => "WRS1017",
+            Self::RepeatedOption { .. } => "WRS1020",
         }
     }
 }
@@ -308,6 +316,9 @@ impl fmt::Display for Error {
                     "{directive}: options '{first}' and '{second}' exclude each other: give one \
                      of them"
                 )
+            }
+            Self::RepeatedOption { directive, option } => {
+                write!(f, "{directive}: option '{option}' is given twice: give it once")
             }
             Self::NeedsRoot { directive, option } => {
                 write!(f, "{directive}: option '{option}' only works when httpd is started by root")

@@ -182,6 +182,28 @@ pub enum Fault {
         /// Who cannot run it, and where the way ends.
         closed: Closed,
     },
+    /// A directive in `<WSGIInterpreterOptions>` that holds for the whole server all the same.
+    StrayInSection {
+        /// The directive as it was written.
+        directive: Vec<u8>,
+    },
+    /// A `<WSGIInterpreterOptions>` for a process group that does not exist.
+    SectionForNoGroup {
+        /// The name.
+        name: Vec<u8>,
+        /// A group that is spelled nearly so.
+        nearest: Option<Vec<u8>>,
+    },
+    /// A `<WSGIInterpreterOptions>` whose application group is written as an expansion.
+    LiteralSelector {
+        /// The value.
+        name: Vec<u8>,
+    },
+    /// A switch interval for one of several interpreters that share it.
+    SharedInterval {
+        /// The application group.
+        name: Vec<u8>,
+    },
 }
 
 /// Where a user's way to a file ends.
@@ -225,6 +247,10 @@ impl Fault {
             Self::ClosedHome { .. } => "WRS1054",
             Self::NoPython { .. } => "WRS1055",
             Self::ClosedPython { .. } => "WRS1056",
+            Self::StrayInSection { .. } => "WRS1060",
+            Self::SectionForNoGroup { .. } => "WRS1061",
+            Self::LiteralSelector { .. } => "WRS1062",
+            Self::SharedInterval { .. } => "WRS1063",
         }
     }
 
@@ -351,6 +377,29 @@ impl fmt::Display for Fault {
                     Shown(home)
                 )
             }
+            Self::StrayInSection { directive } => write!(
+                f,
+                "{} in <WSGIInterpreterOptions> holds for the whole server and not for these \
+                 interpreters only: move it out of the section",
+                Shown(directive)
+            ),
+            Self::SectionForNoGroup { name, nearest } => {
+                f.write_str("<WSGIInterpreterOptions> is for ")?;
+                no_group(f, name, nearest.as_deref())
+            }
+            Self::LiteralSelector { name } => write!(
+                f,
+                "<WSGIInterpreterOptions>: '{}' is not expanded here and fits no interpreter: \
+                 expected %{{GLOBAL}} or a name, which is by default the ServerName, '|' and the \
+                 path of the application",
+                Shown(name)
+            ),
+            Self::SharedInterval { name } => write!(
+                f,
+                "WSGISwitchInterval has no effect for application group '{}': the interpreters of \
+                 a process share one interval: leave out application-group, or name %{{GLOBAL}}",
+                Shown(name)
+            ),
             Self::ClosedPython { group, python, closed } => write!(
                 f,
                 "WSGIDaemonProcess {}: its Python '{}' cannot be run: {closed}: grant it access \

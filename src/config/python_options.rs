@@ -1,9 +1,8 @@
 //! How Python is started: what the same directives mean for a `PyConfig` in httpd's children and for
 //! the command line of a process group's interpreter.
 
-use std::time::Duration;
-
 use super::error::Error;
+use super::interpreter_options::{InterpreterOptions, InterpreterSection};
 use super::setting::Setting;
 
 /// What the directives for the start of Python say; `None` where nothing was said.
@@ -19,14 +18,10 @@ pub struct PythonOptions {
     pub hash_seed: Option<HashSeed>,
     /// `WSGIPythonEggs`, for embedded mode.
     pub eggs: Option<Vec<u8>>,
-    /// `WSGISwitchInterval`, for embedded mode.
-    pub switch_interval: Option<Duration>,
-    /// `WSGIRestrictStdin`.
-    pub restrict_stdin: Option<bool>,
-    /// `WSGIRestrictStdout`.
-    pub restrict_stdout: Option<bool>,
-    /// `WSGIRestrictSignal`.
-    pub restrict_signal: Option<bool>,
+    /// What is said for all interpreters; search path and switch interval for those of embedded mode.
+    pub interpreter: InterpreterOptions,
+    /// `<WSGIInterpreterOptions>`, in their order.
+    pub sections: Vec<InterpreterSection>,
     /// `WSGIDestroyInterpreter`.
     pub destroy_interpreter: Option<bool>,
     /// `WSGICaseSensitivity`.
@@ -66,22 +61,34 @@ impl PythonOptions {
 
     /// Whether reading `sys.stdin` is an error.
     pub fn restricts_stdin(&self) -> bool {
-        self.restrict_stdin.unwrap_or(false)
+        self.interpreter.restrict_stdin.unwrap_or(false)
     }
 
     /// Whether writing to `sys.stdout` is an error.
     pub fn restricts_stdout(&self) -> bool {
-        self.restrict_stdout.unwrap_or(false)
+        self.interpreter.restrict_stdout.unwrap_or(false)
     }
 
     /// Whether `signal.signal` installs nothing.
     pub fn restricts_signal(&self) -> bool {
-        self.restrict_signal.unwrap_or(true)
+        self.interpreter.restrict_signal.unwrap_or(true)
     }
 
     /// Whether what Python runs at its end is run.
     pub fn shuts_down(&self) -> bool {
         self.destroy_interpreter.unwrap_or(true)
+    }
+
+    /// What is said for interpreters of a process group, the empty one for embedded mode: where several
+    /// say the same thing for an interpreter, the last one holds.
+    pub fn layers(&self, process_group: &[u8]) -> Vec<&InterpreterSection> {
+        let mut layers: Vec<_> = self
+            .sections
+            .iter()
+            .filter(|section| section.is_for_process_group(process_group))
+            .collect();
+        layers.sort_by_key(|section| section.specificity());
+        layers
     }
 
     /// The options for the command line of an interpreter.
@@ -126,6 +133,7 @@ impl PythonOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::origin::Origin;
 
     fn seed(text: &str) -> Result<HashSeed, Error> {
         HashSeed::read(&Setting::argument("WSGIPythonHashSeed", text.as_bytes()))
@@ -146,6 +154,38 @@ mod tests {
         let options = PythonOptions::default();
         assert!(options.arguments().is_empty());
         assert!(options.environment(|_| true).is_empty());
+    }
+
+    #[test]
+    fn sections_with_more_selectors_come_later_and_others_of_the_file_in_its_order() {
+        let section =
+            |text: &str| InterpreterSection::parse(text.as_bytes(), Origin::new(text, 1)).unwrap();
+        let options = PythonOptions {
+            sections: [
+                "process-group=a application-group=x>",
+                "application-group=x>",
+                ">",
+                "process-group=b>",
+                "process-group=a>",
+            ]
+            .map(section)
+            .to_vec(),
+            ..PythonOptions::default()
+        };
+        let layers = |group: &str| {
+            let layers = options.layers(group.as_bytes());
+            layers.iter().map(|it| String::from_utf8_lossy(&it.origin.file)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            layers("a"),
+            [
+                ">",
+                "application-group=x>",
+                "process-group=a>",
+                "process-group=a application-group=x>"
+            ]
+        );
+        assert_eq!(layers(""), [">", "application-group=x>"]);
     }
 
     #[test]

@@ -57,8 +57,6 @@ pub struct IdleDirective {
 pub struct Globals {
     /// `WSGIPythonHome`.
     pub python_home: Option<Vec<u8>>,
-    /// `WSGIPythonPath`, for embedded mode.
-    pub python_path: Option<Vec<u8>>,
     /// How Python is started.
     pub python: PythonOptions,
     /// `WSGISocketPrefix`, absolute.

@@ -1,10 +1,10 @@
 //! Starting the leader of a process group, in the httpd parent.
 
-use crate::config::PythonOptions;
+use crate::config::{InterpreterSection, PythonOptions};
 use crate::daemon::group::Group;
 use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
-use daemon_abi::launch::{FOREVER, Launch, Preload};
+use daemon_abi::launch::{FOREVER, Launch, Layer, Preload};
 use daemon_abi::privileges::Identity;
 use daemon_abi::spawn::{Directory, Output, Spawn, memory_file};
 use nix::fcntl::OFlag;
@@ -116,6 +116,7 @@ impl Recipe {
             restrict_stdin: self.options.restricts_stdin(),
             restrict_stdout: self.options.restricts_stdout(),
             restrict_signal: self.options.restricts_signal(),
+            layers: self.options.layers(&config.name).into_iter().map(layer).collect(),
             shut_down: self.options.shuts_down(),
             case_sensitive: self.options.is_case_sensitive(),
             server_version: VERSION,
@@ -197,6 +198,20 @@ impl Recipe {
         }
         variables.extend(self.environment.iter().map(|(name, value)| (&name[..], &value[..])));
         variables
+    }
+}
+
+fn layer(section: &InterpreterSection) -> Layer {
+    let options = &section.options;
+    Layer {
+        application_group: section.application_group.clone(),
+        python_path: options.python_path.clone().unwrap_or_default(),
+        restrict_stdin: options.restrict_stdin,
+        restrict_stdout: options.restrict_stdout,
+        restrict_signal: options.restrict_signal,
+        switch_interval: options
+            .switch_interval
+            .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)),
     }
 }
 

@@ -19,7 +19,6 @@ pub struct Plan {
     /// Something is surely embedded, so Python is started with a child.
     pub certain: bool,
     python: Result<Embedded, String>,
-    python_path: Vec<u8>,
     options: PythonOptions,
     /// Scripts to load with a child, and their interpreters.
     preloads: Vec<(Vec<u8>, Vec<u8>)>,
@@ -185,7 +184,6 @@ pub fn configure(main: Server<'_>) {
     let plan = Plan {
         certain,
         python,
-        python_path: config.globals.python_path.clone().unwrap_or_default(),
         options: config.globals.python.clone(),
         preloads,
         threads: if Mpm.is_threaded() { Mpm.max_threads().unwrap_or(1) } else { 1 },
@@ -210,14 +208,7 @@ impl Plan {
         library::open_python(&embedded.libpython).map_err(|error| error.to_string())?;
         let engine = library::open_engine(&embedded.engine).map_err(|error| error.to_string())?;
         let executable = embedded.python.executable.as_os_str().as_bytes();
-        super::table::start(
-            engine,
-            executable,
-            &self.python_path,
-            &self.options,
-            self.threads,
-            self.processes,
-        )?;
+        super::table::start(engine, executable, &self.options, self.threads, self.processes)?;
         for (script, group) in &self.preloads {
             super::table::preload(engine, script, group);
         }

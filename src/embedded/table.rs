@@ -3,7 +3,7 @@
 //! The only unsafe code of embedded mode: calling the engine's functions, and the functions it calls back. Each callback
 //! is a panic boundary. They run on the httpd thread of the request, without the GIL.
 
-use crate::config::{Effective, HashSeed, PythonOptions};
+use crate::config::{Effective, HashSeed, InterpreterSection, PythonOptions};
 use crate::httpd::log::{self, Main};
 use crate::httpd::server;
 use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
@@ -11,7 +11,7 @@ use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
 use daemon_abi::wire::Abort;
-use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Outcome, Pair, Script, StartUp};
+use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Layer, Outcome, Pair, Script, StartUp};
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -256,20 +256,36 @@ fn to_level(level: c_int) -> Level {
 static TABLE: ExchangeTable =
     ExchangeTable { size: size_of::<ExchangeTable>(), read, send, send_file, log: log_request };
 
+fn layer(section: &InterpreterSection) -> Layer {
+    let switch = |said: Option<bool>| said.map_or(-1, i8::from);
+    let text = |said: &Option<Vec<u8>>| said.as_deref().map_or(Bytes::EMPTY, Bytes::new);
+    let options = &section.options;
+    Layer {
+        named: section.application_group.is_some(),
+        application_group: text(&section.application_group),
+        python_path: text(&options.python_path),
+        restrict_stdin: switch(options.restrict_stdin),
+        restrict_stdout: switch(options.restrict_stdout),
+        restrict_signal: switch(options.restrict_signal),
+        switch_interval: options.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
+    }
+}
+
 /// Starts Python in this process.
 pub fn start(
     engine: &Engine,
     executable: &[u8],
-    python_path: &[u8],
     options: &PythonOptions,
     threads: u32,
     processes: u32,
 ) -> Result<(), String> {
     let warnings = options.warnings.join(&b'\n');
+    let layers: Vec<Layer> = options.layers(b"").into_iter().map(layer).collect();
+    let interpreter = &options.interpreter;
     let start = StartUp {
         size: size_of::<StartUp>(),
         executable: Bytes::new(executable),
-        python_path: Bytes::new(python_path),
+        python_path: Bytes::new(interpreter.python_path.as_deref().unwrap_or_default()),
         process_group: Bytes::EMPTY,
         multithread: threads != 1,
         multiprocess: processes != 1,
@@ -282,8 +298,10 @@ pub fn start(
         restrict_stdin: options.restricts_stdin(),
         restrict_stdout: options.restricts_stdout(),
         restrict_signal: options.restricts_signal(),
+        layers: layers.as_ptr(),
+        layers_len: layers.len(),
         python_eggs: options.eggs.as_deref().map_or(Bytes::EMPTY, Bytes::new),
-        switch_interval: options.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
+        switch_interval: interpreter.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
         dont_write_bytecode: options.dont_write_bytecode == Some(true),
         warnings: Bytes::new(&warnings),
         optimize: options.optimize.map_or(-1, i32::from),

@@ -40,8 +40,10 @@ pub type Answer = Result<(), String>;
 
 /// How httpd splits the arguments, and what runs.
 pub enum Handler<M: Module> {
-    /// The rest of the line, also for containers.
+    /// The rest of the line.
     Raw(fn(&Command<'_>, Scope<'_, M>, &CStr) -> Answer),
+    /// A container: the rest of its line with the bracket that closes it; what stands in it runs afterwards.
+    Section(fn(&Command<'_>, Scope<'_, M>, &CStr) -> Answer),
     /// No arguments.
     None(fn(&Command<'_>, Scope<'_, M>) -> Answer),
     /// One argument.
@@ -71,7 +73,7 @@ pub struct Directive<M: Module> {
 impl<M: Module> Directive<M> {
     const fn command(&'static self) -> sys::command_rec {
         let (func, args_how) = match self.handler {
-            Handler::Raw(_) => (raw_func::<M>(), sys::cmd_how_RAW_ARGS),
+            Handler::Raw(_) | Handler::Section(_) => (raw_func::<M>(), sys::cmd_how_RAW_ARGS),
             Handler::None(_) => {
                 (sys::cmd_func { no_args: Some(run_none::<M>) }, sys::cmd_how_NO_ARGS)
             }
@@ -248,6 +250,28 @@ impl<'c> Command<'c> {
         unsafe { text(parent.directive).zip(text(parent.args)) }
     }
 
+    /// The directives that directly stand in it, for a container: their names, with `<` before those of containers, and
+    /// their lines.
+    pub fn children(self) -> impl Iterator<Item = (&'c CStr, u32)> {
+        let first = self.tree().map_or(ptr::null(), |node| node.first_child.cast_const());
+        // SAFETY: null, or a node of the configuration's tree; so is what comes next.
+        let nodes =
+            std::iter::successors(unsafe { first.as_ref() }, |node| unsafe { node.next.as_ref() });
+        nodes.map(|node| {
+            // SAFETY: a string of the configuration.
+            let name = unsafe { text(node.directive) }.unwrap_or_default();
+            (name, u32::try_from(node.line_num).unwrap_or_default())
+        })
+    }
+
+    /// Has httpd run the directives that stand in it; null, or the error of one as httpd takes it.
+    fn run_children(self) -> *const c_char {
+        let Some(node) = self.tree() else { return ptr::null() };
+        let parms = self.ptr.as_ptr();
+        // SAFETY: the nodes of the container, the cmd_parms that httpd passed, and the configuration it was passed for.
+        unsafe { sys::ap_walk_config(node.first_child, parms, (*parms).context) }
+    }
+
     /// An error unless it stands in the main server, outside of any section.
     pub fn global_only(self) -> Answer {
         self.forbid(sys::GLOBAL_ONLY)
@@ -340,6 +364,14 @@ entry! {
         let answer = match command.directive::<M>().handler {
             Handler::Raw(run) | Handler::One(run) | Handler::Each(run) => {
                 run(&command, command.scope(directory), word)
+            }
+            Handler::Section(run) => {
+                let answer = run(&command, command.scope(directory), word);
+                if answer.is_ok() {
+                    // No scope is alive any more: each of these gets its own.
+                    return command.run_children();
+                }
+                answer
             }
             _ => Ok(()),
         };

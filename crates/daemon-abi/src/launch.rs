@@ -20,6 +20,23 @@ pub struct Preload {
     pub application_group: Vec<u8>,
 }
 
+/// What is said for some interpreters only (`<WSGIInterpreterOptions>`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Layer {
+    /// The application group it is for, empty for the main interpreter; `None`: all.
+    pub application_group: Option<Vec<u8>>,
+    /// More directories with modules, separated by `:`.
+    pub python_path: Vec<u8>,
+    /// `WSGIRestrictStdin`, where something is said.
+    pub restrict_stdin: Option<bool>,
+    /// `WSGIRestrictStdout`, where something is said.
+    pub restrict_stdout: Option<bool>,
+    /// `WSGIRestrictSignal`, where something is said.
+    pub restrict_signal: Option<bool>,
+    /// Microseconds for `sys.setswitchinterval`, where something is said.
+    pub switch_interval: Option<u64>,
+}
+
 /// Everything a leader and its workers need to know.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Launch {
@@ -97,6 +114,8 @@ pub struct Launch {
     pub restrict_stdout: bool,
     /// `WSGIRestrictSignal`.
     pub restrict_signal: bool,
+    /// What is said for some interpreters; where several say the same thing for one, the last one holds.
+    pub layers: Vec<Layer>,
     /// `WSGIDestroyInterpreter`: what Python runs at its end is run.
     pub shut_down: bool,
     /// `WSGICaseSensitivity`.
@@ -217,6 +236,9 @@ impl Launch {
             pairs::push(&mut out, b"preload", &preload.filename);
             pairs::push(&mut out, b"preload-group", &preload.application_group);
         }
+        for layer in &self.layers {
+            layer.encode(&mut out);
+        }
         for part in self.server_version {
             pairs::push(&mut out, b"server-version", part.to_string().as_bytes());
         }
@@ -253,6 +275,13 @@ impl Launch {
                         last.application_group = value.to_vec();
                     }
                 }
+                b"layer" => launch.layers.push(Layer::default()),
+                name if name.starts_with(LAYER) => {
+                    let known = launch.layers.last_mut().map(|last| last.decode(name, value));
+                    if !known.transpose()?.unwrap_or(false) {
+                        return Err(Error::Unknown(name.to_vec()));
+                    }
+                }
                 b"server-version" => {
                     let part = number(value).ok_or(Error::Number("server-version"))?;
                     let place = version.next().and_then(|at| launch.server_version.get_mut(at));
@@ -269,6 +298,49 @@ impl Launch {
     /// How many workers the group has.
     pub fn processes(&self) -> usize {
         self.listeners.len()
+    }
+}
+
+/// What the names of a layer's pairs begin with; the pair `layer` begins one.
+const LAYER: &[u8] = b"layer-";
+
+impl Layer {
+    fn encode(&self, out: &mut Vec<u8>) {
+        pairs::push(out, b"layer", b"");
+        if let Some(name) = &self.application_group {
+            pairs::push(out, b"layer-group", name);
+        }
+        pairs::push(out, b"layer-python-path", &self.python_path);
+        for (name, value) in [
+            ("layer-restrict-stdin", self.restrict_stdin),
+            ("layer-restrict-stdout", self.restrict_stdout),
+            ("layer-restrict-signal", self.restrict_signal),
+        ] {
+            if let Some(value) = value {
+                pairs::push(out, name.as_bytes(), value.to_string().as_bytes());
+            }
+        }
+        if let Some(value) = self.switch_interval {
+            pairs::push(out, b"layer-switch-interval", value.to_string().as_bytes());
+        }
+    }
+
+    /// Reads one pair; whether it is known.
+    fn decode(&mut self, name: &[u8], value: &[u8]) -> Result<bool, Error> {
+        let switch = || number(value).map(Some).ok_or(Error::Number("a switch of a layer"));
+        match name {
+            b"layer-group" => self.application_group = Some(value.to_vec()),
+            b"layer-python-path" => self.python_path = value.to_vec(),
+            b"layer-restrict-stdin" => self.restrict_stdin = switch()?,
+            b"layer-restrict-stdout" => self.restrict_stdout = switch()?,
+            b"layer-restrict-signal" => self.restrict_signal = switch()?,
+            b"layer-switch-interval" => {
+                let value = number(value).ok_or(Error::Number("layer-switch-interval"))?;
+                self.switch_interval = Some(value);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
 }
 
@@ -320,6 +392,17 @@ mod tests {
             restrict_stdin: true,
             restrict_stdout: false,
             restrict_signal: true,
+            layers: vec![
+                Layer {
+                    application_group: Some(Vec::new()),
+                    python_path: b"/l".to_vec(),
+                    restrict_stdin: Some(false),
+                    restrict_stdout: Some(true),
+                    restrict_signal: None,
+                    switch_interval: Some(7),
+                },
+                Layer { restrict_signal: Some(false), ..Layer::default() },
+            ],
             shut_down: false,
             case_sensitive: true,
             switch_interval: 5000,

@@ -18,7 +18,7 @@ pub mod library;
 pub use bytes::{Bytes, Pair};
 
 /// The version of every shape in this crate.
-pub const VERSION: u32 = 3;
+pub const VERSION: u32 = 4;
 
 /// The symbol of the engine which returns its table: `extern "C" fn() -> *const Engine`.
 pub const ENTRY: &CStr = c"mod_wsgi_rs_engine";
@@ -66,6 +66,26 @@ pub const SEED_OF_ENVIRONMENT: i64 = -1;
 /// [`StartUp::hash_seed`]: another one for each process.
 pub const SEED_RANDOM: i64 = -2;
 
+/// What is said for some interpreters only (`<WSGIInterpreterOptions>`).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Layer {
+    /// It is for the interpreter of this name only; otherwise for all.
+    pub named: bool,
+    /// The application group; empty: the main interpreter.
+    pub application_group: Bytes,
+    /// More directories for `site.addsitedir`, separated by `:`; empty: none.
+    pub python_path: Bytes,
+    /// [`StartUp::restrict_stdin`]: 0 or 1; -1: nothing is said.
+    pub restrict_stdin: i8,
+    /// [`StartUp::restrict_stdout`], likewise.
+    pub restrict_stdout: i8,
+    /// [`StartUp::restrict_signal`], likewise.
+    pub restrict_signal: i8,
+    /// [`StartUp::switch_interval`]; 0: nothing is said.
+    pub switch_interval: f64,
+}
+
 /// What the engine of a process is started with.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -100,6 +120,10 @@ pub struct StartUp {
     pub restrict_stdout: bool,
     /// `signal.signal` installs nothing (`WSGIRestrictSignal`).
     pub restrict_signal: bool,
+    /// What is said for some interpreters; where several say the same thing for one, the last one holds.
+    pub layers: *const Layer,
+    /// How many.
+    pub layers_len: usize,
     /// `PYTHON_EGG_CACHE`; empty: as it is.
     pub python_eggs: Bytes,
     /// Seconds for `sys.setswitchinterval`; 0: Python's own.

@@ -20,7 +20,7 @@ use crate::gil::Session;
 use crate::loader::Scripts;
 use crate::module::{self, Classes};
 use crate::python::{Gil, Kept, Owned, Result};
-use crate::start::StartUp;
+use crate::start::{Layer, StartUp};
 use crate::thread_state::{self, Home};
 
 const SUPPORT: &str = include_str!("support.py");
@@ -202,7 +202,7 @@ fn try_set_up(
     let describe = support.item_named(c"describe").map_err(|_| None)?;
     let made = || -> Result<Interpreter> {
         let (module, classes) = module::create(py, startup, name)?;
-        let options = options(py, startup, &classes)?;
+        let options = options(py, startup, name, &classes)?;
         support.item_named(c"set_up")?.call([&module, &options])?;
         Ok(Interpreter {
             home,
@@ -228,7 +228,13 @@ fn try_set_up(
 }
 
 /// What `set_up` of `support.py` is told.
-fn options<'py>(py: Gil<'py>, startup: &StartUp, classes: &Classes) -> Result<Owned<'py>> {
+fn options<'py>(
+    py: Gil<'py>,
+    startup: &StartUp,
+    name: &[u8],
+    classes: &Classes,
+) -> Result<Owned<'py>> {
+    let layers = startup.layers_of(name);
     let fields = Fields::new(py)?;
     let log = |log| classes.log.instance(py, log);
     let process = |name, stream| log(Log::process(name, stream, startup.log));
@@ -245,26 +251,38 @@ fn options<'py>(py: Gil<'py>, startup: &StartUp, classes: &Classes) -> Result<Ow
     ] {
         fields.object(name, &lines(level, false)?)?;
     }
-    let directories = py.list()?;
-    for directory in startup.python_path.split(|byte| *byte == b':') {
-        if !directory.is_empty() {
-            directories.append(&py.path(directory)?)?;
+    let paths = py.list()?;
+    let more = layers.clone().map(|layer| &layer.python_path);
+    for path in [&startup.python_path].into_iter().chain(more) {
+        let directories = py.list()?;
+        for directory in path.split(|byte| *byte == b':') {
+            if !directory.is_empty() {
+                directories.append(&py.path(directory)?)?;
+            }
         }
+        paths.append(&directories)?;
     }
-    fields.object("python_path", &directories)?;
+    fields.object("python_paths", &paths)?;
     let path = |path: &Option<Vec<u8>>| path.as_ref().map_or(Ok(py.none()), |path| py.path(path));
     fields.object("home", &path(&startup.home)?)?;
     fields.object("python_eggs", &path(&startup.python_eggs)?)?;
-    if let Some(seconds) = startup.switch_interval {
-        fields.float("switch_interval", seconds)?;
+    // The GIL is that of the process, and its interval was set with the main interpreter.
+    if name.is_empty() {
+        let said = layers.clone().filter_map(|layer| layer.switch_interval).last();
+        if let Some(seconds) = said.or(startup.switch_interval) {
+            fields.float("switch_interval", seconds)?;
+        }
     }
     fields.object("serving", &fork::serving(py)?)?;
+    let switch = |everywhere: bool, said: fn(&Layer) -> Option<bool>| {
+        py.bool(layers.clone().filter_map(said).last().unwrap_or(everywhere))
+    };
     for (name, value) in [
-        ("restrict_stdin", startup.restrict_stdin),
-        ("restrict_stdout", startup.restrict_stdout),
-        ("restrict_signal", startup.restrict_signal),
+        ("restrict_stdin", switch(startup.restrict_stdin, |layer| layer.restrict_stdin)),
+        ("restrict_stdout", switch(startup.restrict_stdout, |layer| layer.restrict_stdout)),
+        ("restrict_signal", switch(startup.restrict_signal, |layer| layer.restrict_signal)),
     ] {
-        fields.object(name, &py.bool(value))?;
+        fields.object(name, &value)?;
     }
     let [major, minor, patch] = startup.server_version.map(i64::from);
     let version = py.tuple(&[py.int(major)?, py.int(minor)?, py.int(patch)?])?;

@@ -43,7 +43,9 @@ pub use engine_abi::{Level, Outcome};
 pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
-pub use start::{Error, HashSeed, LogFn, Reload, ServerWords, Settings, StartUp, initialise};
+pub use start::{
+    Error, HashSeed, Layer, LogFn, Reload, ServerWords, Settings, StartUp, initialise,
+};
 pub use watch::current_thread;
 
 /// The script that answers, and how.

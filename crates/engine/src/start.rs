@@ -54,6 +54,24 @@ pub enum HashSeed {
     Fixed(u32),
 }
 
+/// What is said for some interpreters only.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layer {
+    /// The application group it is for, empty for the main interpreter; `None`: all.
+    pub application_group: Option<Vec<u8>>,
+    /// More directories for `site.addsitedir`, separated by `:`.
+    pub python_path: Vec<u8>,
+    /// As in [`StartUp`], where something is said.
+    pub restrict_stdin: Option<bool>,
+    /// As in [`StartUp`], where something is said.
+    pub restrict_stdout: Option<bool>,
+    /// As in [`StartUp`], where something is said.
+    pub restrict_signal: Option<bool>,
+    /// As in [`StartUp`], where something is said. All interpreters of a process share their GIL, and with it the interval
+    /// of the main one.
+    pub switch_interval: Option<f64>,
+}
+
 /// What the engine of a process is started with.
 #[derive(Clone, Debug)]
 pub struct StartUp {
@@ -83,6 +101,8 @@ pub struct StartUp {
     pub restrict_stdout: bool,
     /// `signal.signal` installs nothing.
     pub restrict_signal: bool,
+    /// What is said for some interpreters; where several say the same thing for one, the last one holds.
+    pub layers: Vec<Layer>,
     /// The process runs scripts and answers no requests.
     pub service: bool,
     /// `PYTHON_EGG_CACHE`.
@@ -101,6 +121,18 @@ pub struct StartUp {
     pub reload: Reload,
     /// The server's log.
     pub log: LogFn,
+}
+
+impl StartUp {
+    /// What is said for an interpreter only, the least important first.
+    pub(crate) fn layers_of(
+        &self,
+        application_group: &[u8],
+    ) -> impl Iterator<Item = &Layer> + Clone {
+        self.layers.iter().filter(move |layer| {
+            layer.application_group.as_deref().is_none_or(|name| name == application_group)
+        })
+    }
 }
 
 /// Why the engine does not start.

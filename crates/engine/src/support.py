@@ -33,7 +33,8 @@ def set_up(module, options):
         _restrict_signals(options["notes"], options["serving"])
     if options["python_eggs"] is not None:
         os.environ["PYTHON_EGG_CACHE"] = options["python_eggs"]
-    _add_python_path(options["python_path"])
+    for directories in options["python_paths"]:
+        _add_python_path(directories)
     if options["home"] is not None:
         sys.path.insert(0, options["home"])
     _complete(module, options)

@@ -78,6 +78,11 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
     // SAFETY: by this function's contract.
     let (python_path, process_group) =
         unsafe { (start.python_path.as_slice(), start.process_group.as_slice()) };
+    let layers = match start.layers_len {
+        0 => &[][..],
+        // SAFETY: as above.
+        len => unsafe { std::slice::from_raw_parts(start.layers, len) },
+    };
     let some = |bytes: Bytes| {
         // SAFETY: as above.
         let bytes = unsafe { bytes.as_slice() };
@@ -98,6 +103,8 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         restrict_stdin: start.restrict_stdin,
         restrict_stdout: start.restrict_stdout,
         restrict_signal: start.restrict_signal,
+        // SAFETY: as above.
+        layers: layers.iter().map(|given| unsafe { layer(given) }).collect(),
         service: false,
         python_eggs: some(start.python_eggs),
         switch_interval: (start.switch_interval > 0.0).then_some(start.switch_interval),
@@ -121,6 +128,23 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         },
         reload: Reload::InPlace,
         log,
+    }
+}
+
+/// # Safety
+/// What `given` borrows is alive.
+unsafe fn layer(given: &engine_abi::Layer) -> engine::Layer {
+    // SAFETY: by this function's contract.
+    let (name, python_path) =
+        unsafe { (given.application_group.as_slice(), given.python_path.as_slice()) };
+    let switch = |value: i8| (value >= 0).then_some(value != 0);
+    engine::Layer {
+        application_group: given.named.then(|| name.to_vec()),
+        python_path: python_path.to_vec(),
+        restrict_stdin: switch(given.restrict_stdin),
+        restrict_stdout: switch(given.restrict_stdout),
+        restrict_signal: switch(given.restrict_signal),
+        switch_interval: (given.switch_interval > 0.0).then_some(given.switch_interval),
     }
 }
 

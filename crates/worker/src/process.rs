@@ -13,10 +13,10 @@ use crate::signals::{self, Signals};
 use crate::threads;
 use crate::title;
 use daemon_abi::ending::Ending;
-use daemon_abi::launch::Launch;
+use daemon_abi::launch::{self, Launch};
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Reload, ServerWords, Settings, StartUp};
+use engine::{Call, Engine, Exchange, Layer, Reload, ServerWords, Settings, StartUp};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use std::io;
@@ -136,6 +136,7 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         restrict_stdout: launch.restrict_stdout,
         // The main thread of a service script is its own.
         restrict_signal: launch.restrict_signal && launch.threads != 0,
+        layers: launch.layers.iter().map(|layer| self::layer(launch, layer)).collect(),
         service: launch.threads == 0,
         python_eggs: launch.python_eggs.clone(),
         switch_interval: (launch.switch_interval > 0)
@@ -151,6 +152,21 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         },
         reload: Reload::Refuse,
         log: log::write,
+    }
+}
+
+fn layer(launch: &Launch, layer: &launch::Layer) -> Layer {
+    Layer {
+        application_group: layer.application_group.clone(),
+        python_path: layer.python_path.clone(),
+        restrict_stdin: layer.restrict_stdin,
+        restrict_stdout: layer.restrict_stdout,
+        restrict_signal: layer.restrict_signal.filter(|_| launch.threads != 0),
+        // What the group's own line says holds, as it always did.
+        switch_interval: layer
+            .switch_interval
+            .filter(|_| launch.switch_interval == 0)
+            .map(|interval| interval as f64 / 1e6),
     }
 }
 

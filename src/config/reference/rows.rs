@@ -448,8 +448,14 @@ pub(super) static ROWS: &[Row] = &[
         Place::Main,
         "<WSGIInterpreterOptions [process-group=NAME] [application-group=NAME]>",
         "none",
-        "Not in this release: an error, as a site could be open without it. Use the options \
-         of `WSGIDaemonProcess`.",
-        "<WSGIInterpreterOptions process-group=site>\n    WSGISwitchInterval 0.01\n</WSGIInterpreterOptions>",
+        "Says for single interpreters what `WSGIPythonPath`, `WSGIRestrictStdin`, \
+         `WSGIRestrictStdout`, `WSGIRestrictSignal` and `WSGISwitchInterval` say for all: for \
+         those of a process group (`%{GLOBAL}`: embedded mode), of an application group \
+         (`%{GLOBAL}`: the main one), or of both. Names are not expanded. Where several sections \
+         fit, the one with more selectors wins for each directive, of equals the later one; \
+         directories of `WSGIPythonPath` add up, those of the winner first, also to those of \
+         the option `python-path`. `switch-interval` of a process group comes before \
+         `WSGISwitchInterval`, which is for the whole process: interpreters share it.",
+        "<WSGIInterpreterOptions process-group=site application-group=%{GLOBAL}>\n    WSGIPythonPath /srv/site/lib\n    WSGIRestrictSignal Off\n</WSGIInterpreterOptions>",
     ),
 ];

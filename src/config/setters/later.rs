@@ -109,8 +109,6 @@ missing! {
     dispatch_script = "WSGIDispatchScript":
         "choose by WSGIProcessGroup %{ENV:NAME}, set by SetEnvIf or RewriteRule";
     handler_script = "WSGIHandlerScript": "map the URLs with WSGIScriptAlias";
-    interpreter_options = "<WSGIInterpreterOptions>":
-        "set the options of the process group in WSGIDaemonProcess";
 }
 
 /// The scope once more, for a look before it is used.

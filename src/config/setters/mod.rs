@@ -7,6 +7,7 @@ use std::ffi::CStr;
 
 use super::directory::DirectoryConfig;
 use super::error::Error;
+use super::interpreter_options::{InterpreterOptions, SECTION};
 use super::origin::Origin;
 use super::server::{Globals, IdleDirective, ServerConfig};
 use super::setting::Setting;
@@ -57,6 +58,23 @@ fn main_server<'c>(
         return Err(Error::NotGlobal { directive });
     }
     server(scope, directive)
+}
+
+/// What is said for all interpreters, or for those of the section `<WSGIInterpreterOptions>` that the
+/// directive stands in.
+fn interpreter<'c>(
+    command: &Command<'_>,
+    scope: Scope<'c, Wsgi>,
+    directive: &'static str,
+) -> Result<&'c mut InterpreterOptions, Error> {
+    let python = &mut globals(command, scope, directive)?.python;
+    let opened = SECTION.trim_end_matches('>').as_bytes();
+    let enclosed =
+        command.parent().is_some_and(|(name, _)| name.to_bytes().eq_ignore_ascii_case(opened));
+    match python.sections.last_mut() {
+        Some(section) if enclosed => Ok(&mut section.options),
+        _ => Ok(&mut python.interpreter),
+    }
 }
 
 /// The settings of the section the directive stands in, or else of the server.

@@ -2,7 +2,9 @@
 
 use std::ffi::CStr;
 
-use super::{flag, globals};
+use super::{flag, globals, interpreter, main_server, origin};
+use crate::config::interpreter_options::{DIRECTIVES, InterpreterSection, SECTION};
+use crate::config::origin::Origin;
 use crate::config::python_options::HashSeed;
 use crate::config::setting::Setting;
 use crate::httpd::{Answer, Command, Scope};
@@ -19,12 +21,40 @@ macro_rules! switches {
 }
 
 switches! {
-    restrict_stdin = "WSGIRestrictStdin";
-    restrict_stdout = "WSGIRestrictStdout";
-    restrict_signal = "WSGIRestrictSignal";
     case_sensitivity = "WSGICaseSensitivity";
     dont_write_bytecode = "WSGIDontWriteBytecode";
     destroy_interpreter = "WSGIDestroyInterpreter";
+}
+
+/// Setters of switches for the whole server or some interpreters.
+macro_rules! switches_of_interpreters {
+    ($($name:ident = $directive:literal;)*) => {$(
+        pub fn $name(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+            interpreter(command, scope, $directive)?.$name = Some(flag($directive, word)?);
+            Ok(())
+        }
+    )*};
+}
+
+switches_of_interpreters! {
+    restrict_stdin = "WSGIRestrictStdin";
+    restrict_stdout = "WSGIRestrictStdout";
+    restrict_signal = "WSGIRestrictSignal";
+}
+
+/// Begins a section; the directives in it find it as the last one.
+pub fn interpreter_options(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+    let server = main_server(command, scope, SECTION)?;
+    let mut section = InterpreterSection::parse(text.to_bytes(), origin(command))?;
+    let belongs = |name: &CStr| {
+        DIRECTIVES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(name.to_bytes()))
+    };
+    for (name, line) in command.children().filter(|(name, _)| !belongs(name)) {
+        let origin = Origin { line, ..section.origin.clone() };
+        section.strays.push((name.to_bytes().to_vec(), origin));
+    }
+    server.globals.python.sections.push(section);
+    Ok(())
 }
 
 pub fn python_home(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
@@ -33,7 +63,7 @@ pub fn python_home(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -
 }
 
 pub fn python_path(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    globals(command, scope, "WSGIPythonPath")?.python_path = Some(word.to_bytes().to_vec());
+    interpreter(command, scope, "WSGIPythonPath")?.python_path = Some(word.to_bytes().to_vec());
     Ok(())
 }
 
@@ -70,8 +100,8 @@ pub fn hash_seed(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> 
 
 pub fn switch_interval(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     const DIRECTIVE: &str = "WSGISwitchInterval";
-    let globals = globals(command, scope, DIRECTIVE)?;
+    let interpreter = interpreter(command, scope, DIRECTIVE)?;
     let setting = Setting::argument(DIRECTIVE, word.to_bytes());
-    globals.python.switch_interval = Some(setting.short_time()?);
+    interpreter.switch_interval = Some(setting.short_time()?);
     Ok(())
 }

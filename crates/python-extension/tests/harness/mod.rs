@@ -78,6 +78,8 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         restrict_stdin: false,
         restrict_stdout: false,
         restrict_signal: true,
+        layers: std::ptr::null(),
+        layers_len: 0,
         python_eggs: Bytes::EMPTY,
         switch_interval: 0.0,
         dont_write_bytecode: false,
