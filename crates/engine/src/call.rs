@@ -164,13 +164,14 @@ impl Answering<'_> {
     /// Asks the module: its `__mtime__` is gone or was changed, or its function `reload_required` says so.
     fn wants_reload(&self, module: &Owned<'_>, modified: i64) -> bool {
         let py = module.py();
+        let getattr = self.interpreter.getattr.get(py);
         let asked = || -> Result<bool> {
-            let mtime = module.attr_if_any(&self.interpreter.mtime.get(py))?;
+            let mtime = module.global_if_any(&self.interpreter.mtime.get(py), &getattr)?;
             if mtime.and_then(|mtime| mtime.as_int()) != Some(modified) {
                 return Ok(true);
             }
             let name = self.interpreter.reload_required.get(py);
-            let Some(function) = module.attr_if_any(&name)? else { return Ok(false) };
+            let Some(function) = module.global_if_any(&name, &getattr)? else { return Ok(false) };
             function.call([&py.path(self.call.script.filename)?])?.is_true()
         };
         asked().unwrap_or_else(|_| {
@@ -186,8 +187,13 @@ impl Answering<'_> {
         observer: Option<&Observer<'_>>,
     ) -> Result<Option<Parts<'py>>> {
         let py = module.py();
-        let name = py.path(self.call.script.callable)?;
-        let Some(application) = module.attr_if_any(&name)? else { return Ok(None) };
+        let callable = self.call.script.callable;
+        let name = match callable.is_ascii() {
+            true => self.interpreter.environ.key(py, callable)?,
+            false => py.path(callable)?,
+        };
+        let getattr = self.interpreter.getattr.get(py);
+        let Some(application) = module.global_if_any(&name, &getattr)? else { return Ok(None) };
         let classes = &self.interpreter.classes;
         let share = || Arc::clone(self.request);
         let input = classes.input.instance(py, Input::new(share()))?;

@@ -1,25 +1,58 @@
-//! The environ of a request: a copy of a template with the constants, then the pairs of the request.
+//! The environ of a request: a copy of a [`Template`] in which the pairs of the request are set.
 //!
-//! Template and keys belong to the interpreter. Keys are interned and kept in a bounded table by their bytes;
+//! Templates and keys belong to the interpreter. Keys are interned and kept in a bounded table by their bytes;
 //! the usual ones are there from the start, so that a client which invents header names cannot push them out.
 //! Everything runs with the GIL. See PEP 3333, "environ Variables":
 //! <https://peps.python.org/pep-3333/#environ-variables>.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::clock;
 use crate::python::{Gil, Kept, Owned, Result};
 use crate::request::lock;
 use crate::start::StartUp;
+use crate::template::{Comparison, Meaning, Slot, Template};
 use crate::thread_state;
 
 /// What begins the names of pairs that are meant for us and not for the application.
 const HIDDEN: &[u8] = b"mod_wsgi.x-";
 
+/// Times in microseconds that the server sends along, by their names behind the prefix, and the names under which
+/// mod_wsgi documents them.
+const TIMES: [(&[u8], &[u8]); 3] = [
+    (b"request_start_us", b"mod_wsgi.request_start"),
+    (b"queue_start_us", b"mod_wsgi.queue_start"),
+    (b"daemon_start_us", b"mod_wsgi.daemon_start"),
+];
+
 /// How many keys the table holds at most.
 const KEYS_LIMIT: usize = 1024;
+
+/// How many pairs a template has at most, and how long a value may be that it remembers.
+const SLOTS_LIMIT: usize = 256;
+const REMEMBERED_LIMIT: usize = 256;
+
+/// How many pairs of a request may be in other places, and how many requests with more of them there may be, before the
+/// template is learned anew.
+const MISFITS_TOLERATED: usize = 3;
+const MISFITS_LIMIT: usize = 16;
+
+/// Usual keys whose values are not worth remembering, or are not to be.
+const CHANGING: &[&[u8]] = &[
+    b"CONTENT_LENGTH",
+    b"HTTP_AUTHORIZATION",
+    b"HTTP_COOKIE",
+    b"HTTP_REFERER",
+    b"HTTP_X_REQUEST_ID",
+    b"QUERY_STRING",
+    b"REMOTE_PORT",
+    b"REQUEST_URI",
+    b"mod_wsgi.connection_id",
+    b"mod_wsgi.request_id",
+];
 
 /// Keys that most requests have.
 const USUAL: &[&[u8]] = &[
@@ -131,10 +164,14 @@ type Keys = HashMap<Box<[u8]>, Kept, BuildHasherDefault<Fnv>>;
 
 /// What the environs of one interpreter have in common.
 pub(crate) struct Environ {
-    template: Kept,
+    /// The dict that no request added to.
+    constants: Kept,
+    template: Mutex<Arc<Template>>,
+    /// How many requests looked different since the template was learned.
+    misfits: AtomicUsize,
     keys: Mutex<Keys>,
+    times: [Kept; TIMES.len()],
     url_scheme: Kept,
-    http: Kept,
     https: Kept,
     input: Kept,
     errors: Kept,
@@ -144,9 +181,9 @@ pub(crate) struct Environ {
 }
 
 impl Environ {
-    /// Makes template and keys.
+    /// Makes constants and keys.
     pub(crate) fn create(py: Gil<'_>, startup: &StartUp, file_wrapper: &Owned<'_>) -> Result<Self> {
-        let template = py.dict()?;
+        let constants = py.dict()?;
         let version = |[major, minor, patch]: [u32; 3]| {
             py.tuple(&[
                 py.int(i64::from(major))?,
@@ -155,7 +192,7 @@ impl Environ {
             ])
         };
         let wsgi_version = py.tuple(&[py.int(1)?, py.int(0)?])?;
-        let constants = [
+        let items = [
             (&b"wsgi.version"[..], wsgi_version),
             (b"wsgi.multithread", py.bool(startup.multithread)),
             (b"wsgi.multiprocess", py.bool(startup.multiprocess)),
@@ -164,20 +201,30 @@ impl Environ {
             (b"wsgi.input_terminated", py.bool(true)),
             (b"mod_wsgi.version", version(crate::module::COMPATIBLE)?),
             (b"apache.version", version(startup.server_version)?),
+            // Set for each request, as far as it is another; here, they have their place already.
+            (b"wsgi.url_scheme", py.interned(b"http")?),
+            (b"wsgi.input", py.none()),
+            (b"wsgi.errors", py.none()),
+            (b"mod_wsgi.application_start", py.none()),
+            (b"mod_wsgi.thread_id", py.none()),
         ];
-        for (key, value) in &constants {
-            template.set_item(&py.interned(key)?, value)?;
+        for (key, value) in &items {
+            constants.set_item(&py.interned(key)?, value)?;
         }
         let mut keys = Keys::default();
         for key in USUAL {
             keys.insert(Box::from(*key), py.interned(key)?.keep());
         }
         let kept = |text: &[u8]| Ok(py.interned(text)?.keep());
+        let [request, queue, daemon] = TIMES.map(|(_, shown)| kept(shown));
+        let template = Template { environ: constants.clone().keep(), slots: Vec::new() };
         Ok(Self {
-            template: template.keep(),
+            constants: constants.keep(),
+            template: Mutex::new(Arc::new(template)),
+            misfits: AtomicUsize::new(MISFITS_LIMIT),
             keys: Mutex::new(keys),
+            times: [request?, queue?, daemon?],
             url_scheme: kept(b"wsgi.url_scheme")?,
-            http: kept(b"http")?,
             https: kept(b"https")?,
             input: kept(b"wsgi.input")?,
             errors: kept(b"wsgi.errors")?,
@@ -195,24 +242,17 @@ impl Environ {
         input: &Owned<'py>,
         errors: &Owned<'py>,
     ) -> Result<Owned<'py>> {
-        let template = self.template.get(py);
-        // SAFETY: the GIL is held; a live dict; a new reference or null.
-        let environ = unsafe { Owned::new(py, pyo3_ffi::PyDict_Copy(template.as_ptr()))? };
-        let mut secure = false;
-        for (name, value) in pairs {
-            if *name == b"HTTPS" {
-                secure = wsgi::environ::is_https(value);
-            } else if let Some(carried) = name.strip_prefix(HIDDEN) {
-                carry(py, &environ, carried, value)?;
-            } else if !is_constant(name) {
-                // May run a codec that is written in Python, so no lock is held for it.
-                let value = decode(py, name, value)?;
-                let key = key(py, &mut lock(&self.keys), name)?;
-                environ.set_item(&key, &value)?;
-            }
+        let template = Arc::clone(&lock(&self.template));
+        let mut comparison = template.comparison();
+        let environ = self.fill(py, &template, &mut comparison, pairs);
+        let misfits = comparison.misfits();
+        template.release(py);
+        if misfits > MISFITS_TOLERATED
+            && self.misfits.fetch_add(1, Ordering::Relaxed) >= MISFITS_LIMIT
+        {
+            self.learn(py, pairs)?;
         }
-        let scheme = if secure { &self.https } else { &self.http };
-        environ.set_item(&self.url_scheme.get(py), &scheme.get(py))?;
+        let environ = environ?;
         environ.set_item(&self.input.get(py), input)?;
         environ.set_item(&self.errors.get(py), errors)?;
         environ.set_item(&self.application_start.get(py), &py.float(clock::wall())?)?;
@@ -221,14 +261,117 @@ impl Environ {
         Ok(environ)
     }
 
+    /// A copy of the template with the pairs of a request.
+    fn fill<'py, 't>(
+        &self,
+        py: Gil<'py>,
+        template: &'t Template,
+        comparison: &mut Comparison<'t, 't>,
+        pairs: &[(&'t [u8], &[u8])],
+    ) -> Result<Owned<'py>> {
+        let environ = template.copy(py)?;
+        let mut secure = false;
+        for (name, value) in pairs {
+            let (meaning, key) = match comparison.next(name, value) {
+                Some((_, true)) => continue,
+                Some((slot, false)) => (slot.meaning, slot.key.as_ref().map(|key| key.get(py))),
+                None => self.look_up(py, name)?,
+            };
+            if meaning == Meaning::Scheme {
+                secure = wsgi::environ::is_https(value);
+            } else if let Some(key) = key {
+                // May run a codec that is written in Python, so no lock is held for it.
+                environ.set_item(&key, &decode(py, meaning, name, value)?)?;
+            }
+        }
+        for slot in comparison.absent() {
+            if let Some(key) = &slot.key {
+                environ.remove_item(&key.get(py));
+            }
+        }
+        if secure {
+            environ.set_item(&self.url_scheme.get(py), &self.https.get(py))?;
+        }
+        Ok(environ)
+    }
+
+    /// Makes a template of the pairs of a request.
+    fn learn(&self, py: Gil<'_>, pairs: &[(&[u8], &[u8])]) -> Result<()> {
+        self.misfits.store(0, Ordering::Relaxed);
+        let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        if pairs.len() > SLOTS_LIMIT || names.windows(2).any(|two| two.first() == two.last()) {
+            return Ok(());
+        }
+        // SAFETY: the GIL is held; a live dict; a new reference or null.
+        let environ = unsafe { Owned::new(py, pyo3_ffi::PyDict_Copy(self.constants.as_ptr()))? };
+        let mut slots = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            let (meaning, key) = self.look_up(py, name)?;
+            let remembered = is_remembered(meaning, name, value);
+            if let Some(key) = &key {
+                let value = if remembered { decode(py, meaning, name, value)? } else { py.none() };
+                environ.set_item(key, &value)?;
+            }
+            let value = remembered.then(|| Box::from(*value));
+            let key = key.map(Owned::keep);
+            slots.push(Slot { name: Box::from(*name), meaning, key, value });
+        }
+        let learned = Arc::new(Template { environ: environ.keep(), slots });
+        let previous = std::mem::replace(&mut *lock(&self.template), learned);
+        previous.release(py);
+        Ok(())
+    }
+
+    /// What a name means, and its key in environ if it has one.
+    fn look_up<'py>(&self, py: Gil<'py>, name: &[u8]) -> Result<(Meaning, Option<Owned<'py>>)> {
+        let meaning = meaning(name);
+        let key = match meaning {
+            Meaning::Variable => Some(self.key(py, name)?),
+            Meaning::Time(which) => self.times.get(which).map(|key| key.get(py)),
+            Meaning::Scheme | Meaning::Nothing => None,
+        };
+        Ok((meaning, key))
+    }
+
+    /// A string with one character for each byte; the same object for the same bytes, mostly.
+    pub(crate) fn key<'py>(&self, py: Gil<'py>, name: &[u8]) -> Result<Owned<'py>> {
+        key(py, &mut lock(&self.keys), name)
+    }
+
     /// The id of the request, if httpd gave it one.
     pub(crate) fn request_id<'py>(&self, environ: &Owned<'py>) -> Result<Option<Owned<'py>>> {
         environ.item(&self.request_id.get(environ.py()))
     }
 }
 
-/// Whether the template says it, so that no configuration (`SetEnv wsgi.version 9`) says something else.
-fn is_constant(name: &[u8]) -> bool {
+fn meaning(name: &[u8]) -> Meaning {
+    if name == b"HTTPS" {
+        Meaning::Scheme
+    } else if let Some(carried) = name.strip_prefix(HIDDEN) {
+        TIMES.iter().position(|(sent, _)| *sent == carried).map_or(Meaning::Nothing, Meaning::Time)
+    } else if is_ours(name) {
+        Meaning::Nothing
+    } else {
+        Meaning::Variable
+    }
+}
+
+/// Whether a template keeps a value for requests to come. Not what changes with every request, and nothing that may be
+/// secret: what a client sends of itself, or what `SetEnv` says.
+fn is_remembered(meaning: Meaning, name: &[u8], value: &[u8]) -> bool {
+    match meaning {
+        Meaning::Variable => {
+            value.len() <= REMEMBERED_LIMIT && USUAL.contains(&name) && !CHANGING.contains(&name)
+        }
+        Meaning::Time(_) => value == b"0",
+        // The scheme is looked at each time.
+        Meaning::Scheme | Meaning::Nothing => false,
+    }
+}
+
+/// Whether the engine itself says it, so that no configuration (`SetEnv wsgi.version 9`) says something else.
+fn is_ours(name: &[u8]) -> bool {
     let of_wsgi: &[&[u8]] = &[
         b"version",
         b"multithread",
@@ -236,10 +379,19 @@ fn is_constant(name: &[u8]) -> bool {
         b"run_once",
         b"file_wrapper",
         b"input_terminated",
+        b"url_scheme",
+        b"input",
+        b"errors",
+    ];
+    let of_module: &[&[u8]] = &[
+        b"mod_wsgi.version",
+        b"apache.version",
+        b"mod_wsgi.application_start",
+        b"mod_wsgi.thread_id",
     ];
     match name.strip_prefix(b"wsgi.") {
         Some(rest) => of_wsgi.contains(&rest),
-        None => name == b"mod_wsgi.version" || name == b"apache.version",
+        None => of_module.contains(&name) || TIMES.iter().any(|(_, shown)| *shown == name),
     }
 }
 
@@ -255,23 +407,13 @@ fn key<'py>(py: Gil<'py>, keys: &mut Keys, name: &[u8]) -> Result<Owned<'py>> {
     Ok(key)
 }
 
-fn decode<'py>(py: Gil<'py>, name: &[u8], value: &[u8]) -> Result<Owned<'py>> {
-    match name {
-        b"DOCUMENT_ROOT" | b"SCRIPT_FILENAME" => py.path(value),
+fn decode<'py>(py: Gil<'py>, meaning: Meaning, name: &[u8], value: &[u8]) -> Result<Owned<'py>> {
+    match (meaning, name) {
+        // Microseconds become seconds.
+        (Meaning::Time(_), _) => py.float(parse(value).unwrap_or(0) as f64 / 1e6),
+        (_, b"DOCUMENT_ROOT" | b"SCRIPT_FILENAME") => py.path(value),
         _ => py.latin1(value),
     }
-}
-
-/// Times in microseconds that the server sends along become seconds under the names mod_wsgi documents.
-fn carry(py: Gil<'_>, environ: &Owned<'_>, name: &[u8], value: &[u8]) -> Result<()> {
-    let key = match name {
-        b"request_start_us" => c"mod_wsgi.request_start",
-        b"queue_start_us" => c"mod_wsgi.queue_start",
-        b"daemon_start_us" => c"mod_wsgi.daemon_start",
-        _ => return Ok(()),
-    };
-    let seconds = parse(value).unwrap_or(0) as f64 / 1e6;
-    environ.set_item_named(key, &py.float(seconds)?)
 }
 
 fn parse(value: &[u8]) -> Option<u64> {

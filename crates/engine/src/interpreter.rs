@@ -42,6 +42,8 @@ pub(crate) struct Interpreter {
     pub(crate) scripts: Scripts,
     /// The string `close`.
     pub(crate) close: Kept,
+    /// The string `__getattr__`.
+    pub(crate) getattr: Kept,
     /// The string `reload_required`.
     pub(crate) reload_required: Kept,
     /// The string `__mtime__`.
@@ -212,6 +214,7 @@ fn try_set_up(
             classes,
             scripts: Scripts::new(startup.case_sensitive),
             close: py.interned(b"close")?.keep(),
+            getattr: py.interned(b"__getattr__")?.keep(),
             reload_required: py.interned(b"reload_required")?.keep(),
             mtime: py.interned(b"__mtime__")?.keep(),
             active_requests: module.attr(c"active_requests")?.keep(),

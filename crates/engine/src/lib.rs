@@ -35,6 +35,7 @@ mod registration;
 mod request;
 mod start;
 mod start_response;
+mod template;
 mod thread_state;
 mod watch;
 

@@ -312,6 +312,27 @@ impl<'py> Owned<'py> {
         }
     }
 
+    /// A global of a module, or `None` when there is none: without the exception that asking for an attribute raises and
+    /// forgets. An attribute, if the object is no plain module, or one that makes its attributes (PEP 562) by a function of the
+    /// name `getattr`, which is `__getattr__`.
+    pub(crate) fn global_if_any(
+        &self,
+        name: &Owned<'py>,
+        getattr: &Owned<'py>,
+    ) -> Result<Option<Owned<'py>>> {
+        // SAFETY: the GIL is held; a live object, whose type is looked at before its dict, which is borrowed from it.
+        let globals = unsafe {
+            if ffi::PyModule_CheckExact(self.as_ptr()) == 0 {
+                return self.attr_if_any(name);
+            }
+            Owned::borrowed(self.py, ffi::PyModule_GetDict(self.as_ptr()))?
+        };
+        match globals.item(name)? {
+            None if globals.item(getattr)?.is_some() => self.attr_if_any(name),
+            found => Ok(found),
+        }
+    }
+
     /// Sets an attribute.
     pub(crate) fn set_attr(&self, name: &CStr, value: &Owned<'py>) -> Result<()> {
         // SAFETY: the GIL is held; both objects are live, the name ends with NUL.
