@@ -51,8 +51,10 @@ pub struct DaemonGroup {
     /// `display-name`, with `%{GROUP}` already put in.
     pub display_name: Option<Vec<u8>>,
 
-    /// `processes`, 1 or more.
+    /// `processes`, 1 or more: how many there are, or the most there may be.
     pub processes: u32,
+    /// The least there are, where `processes` gives both.
+    pub least_processes: u32,
     /// Whether `processes` was given, which alone makes `wsgi.multiprocess` true.
     pub multiprocess: bool,
     /// `threads` of a process; 0 for a group that serves no requests and only runs its import
@@ -130,6 +132,8 @@ pub struct DaemonGroup {
     pub memory_restart: u64,
     /// `queue-limit`: how many requests may wait for a worker; 0 for any number.
     pub queue_limit: u32,
+    /// `shrink-timeout`: for how long one process less must have been enough; zero keeps all.
+    pub shrink_timeout: Duration,
 
     /// The options that were given and do nothing in this release.
     pub ineffective: Vec<&'static str>,
@@ -160,6 +164,7 @@ impl DaemonGroup {
             switch_interval: None,
             display_name: None,
             processes: 1,
+            least_processes: 1,
             multiprocess: false,
             threads: 15,
             stack_size: None,
@@ -195,6 +200,7 @@ impl DaemonGroup {
             environment_files: Vec::new(),
             memory_restart: 0,
             queue_limit: 0,
+            shrink_timeout: Duration::from_secs(30),
             ineffective: Vec::new(),
         }
     }
@@ -214,8 +220,20 @@ impl DaemonGroup {
         group.finish(by_root)
     }
 
+    /// Whether its number of processes follows the demand.
+    pub fn is_elastic(&self) -> bool {
+        self.least_processes < self.processes
+    }
+
     /// What can only be judged when all options are read.
     fn finish(mut self, by_root: bool) -> Result<Self, Error> {
+        if self.is_elastic() && self.threads == 0 {
+            return Err(Error::ExclusiveOptions {
+                directive: DIRECTIVE,
+                first: "processes=MIN..MAX",
+                second: "threads=0",
+            });
+        }
         if self.script_user.is_some() && self.script_group.is_some() {
             return Err(Error::ExclusiveOptions {
                 directive: DIRECTIVE,
@@ -286,6 +304,16 @@ mod tests {
     #[test]
     fn giving_processes_even_as_one_makes_it_multiprocess() {
         assert!(parse("a processes=1").unwrap().multiprocess);
+    }
+
+    #[test]
+    fn a_range_of_processes_is_kept_and_is_not_for_a_group_without_threads() {
+        let group = parse("a processes=2..8").unwrap();
+        assert_eq!((group.least_processes, group.processes, group.multiprocess), (2, 8, true));
+        assert!(group.is_elastic());
+        assert!(!parse("a processes=3").unwrap().is_elastic());
+        assert!(!parse("a processes=3..3 threads=0").unwrap().is_elastic());
+        assert!(refused("a processes=1..2 threads=0").starts_with("WRS1012: "));
     }
 
     #[test]

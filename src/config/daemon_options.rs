@@ -88,7 +88,8 @@ static OPTIONS: &[Row] = &[
         Ok(())
     }),
     now("processes", |group, value| {
-        group.processes = value.integer(1..=INT)?;
+        let range = value.count_or_range()?;
+        (group.least_processes, group.processes) = range.into_inner();
         group.multiprocess = true;
         Ok(())
     }),
@@ -229,6 +230,10 @@ static OPTIONS: &[Row] = &[
         group.queue_limit = value.integer(0..=INT)?;
         Ok(())
     }),
+    now("shrink-timeout", |group, value| {
+        group.shrink_timeout = value.seconds()?;
+        Ok(())
+    }),
 ];
 
 /// The options, and whether each has an effect.
@@ -271,7 +276,8 @@ mod tests {
 
     #[test]
     fn all_44_options_of_mod_wsgi_and_ours_are_known_once() {
-        const OURS: [&str; 4] = ["env", "env-file", "memory-restart", "queue-limit"];
+        const OURS: [&str; 5] =
+            ["env", "env-file", "memory-restart", "queue-limit", "shrink-timeout"];
         let known: BTreeSet<_> = names().collect();
         assert_eq!(known.len(), OPTIONS.len());
         assert_eq!(names().filter(|name| !OURS.contains(name)).count(), 44);
@@ -310,6 +316,13 @@ mod tests {
     fn the_limits_are_those_of_mod_wsgi() {
         for (least, below) in [
             ("processes=1", "processes=0"),
+            ("processes=1..1", "processes=0..1"),
+            ("processes=2..8", "processes=8..2"),
+            ("processes=1..2147483647", "processes=1..2147483648"),
+            ("processes=3", "processes=3.."),
+            ("processes=3", "processes=..3"),
+            ("processes=3", "processes=1..+3"),
+            ("processes=3", "processes=1...3"),
             ("threads=0", "threads=-1"),
             ("threads=65533", "threads=65534"),
             ("stack-size=1", "stack-size=0"),

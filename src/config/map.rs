@@ -53,9 +53,13 @@ fn write(
         false => writeln!(out, "embedded: forbidden by WSGIRestrictEmbedded")?,
     }
     for (_, group) in site.groups() {
+        let least = match group.is_elastic() {
+            true => format!("{}..", group.least_processes),
+            false => String::new(),
+        };
         writeln!(
             out,
-            "process group {}: processes={} threads={}, {} ({})",
+            "process group {}: processes={least}{} threads={}, {} ({})",
             Shown(&group.name),
             group.processes,
             group.threads,
@@ -209,7 +213,7 @@ mod tests {
     fn every_mount_is_shown_with_who_answers() {
         let main = config(
             &["/a /a.wsgi process-group=app", "/b /b.wsgi application-group=%{GLOBAL}"],
-            &["app processes=2 threads=3"],
+            &["app processes=2 threads=3", "elastic processes=1..4 threads=1"],
         );
         let host = config(
             &["/ /c.wsgi process-group=%{ENV:GROUP}", "/d /d.wsgi process-group=alone"],
@@ -227,6 +231,7 @@ mod tests {
                 "WSGI configuration:",
                 "embedded: Python 3.11 (/e)",
                 "process group app: processes=2 threads=3, Python 3.12 (/d) (c:3)",
+                "process group elastic: processes=1..4 threads=1, Python 3.12 (/d) (c:3)",
                 "main server main",
                 "    /a -> /a.wsgi: process group app, Python 3.12 (/d), application group main|/a, \
                  callable application (c:3)",

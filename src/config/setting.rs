@@ -102,6 +102,25 @@ impl<'a> Setting<'a> {
             })
     }
 
+    /// A whole number from 1 on, or two of them as in `2..8`: the least and the most.
+    ///
+    /// # Errors
+    /// [`Error::InvalidValue`], also when the first is above the second.
+    pub fn count_or_range(&self) -> Result<RangeInclusive<u32>, Error> {
+        let text = std::str::from_utf8(self.value).unwrap_or_default().trim();
+        let (least, most) = text.split_once("..").unwrap_or((text, text));
+        let number = |text: &str| {
+            let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+            let number = text.parse::<u32>().ok()?;
+            (digits && number >= 1 && i32::try_from(number).is_ok()).then_some(number)
+        };
+        match (number(least), number(most)) {
+            (Some(least), Some(most)) if least <= most => Ok(least..=most),
+            _ => Err(self
+                .invalid("a whole number from 1 on, or the least and the most of them as in 2..8")),
+        }
+    }
+
     /// A number of bytes, of any size.
     ///
     /// # Errors

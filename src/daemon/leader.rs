@@ -48,6 +48,8 @@ pub struct Recipe {
     pub log_level: u32,
     /// The scoreboard's memory.
     pub scoreboard: OwnedFd,
+    /// Readable when a request has begun to wait, where the number of workers follows the demand.
+    pub bell: Option<OwnedFd>,
     /// Variables of its environment: of its files first, so that those of the directive win.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
     /// The end of this pipe says that no httpd process is left that uses the group.
@@ -79,6 +81,9 @@ impl Recipe {
             threads: config.threads,
             multiprocess: config.multiprocess,
             listeners: listeners.clone(),
+            least_processes: config.least_processes,
+            bell: self.bell.as_ref().map_or(-1, AsRawFd::as_raw_fd),
+            shrink_timeout: milliseconds(config.shrink_timeout),
             scoreboard: self.scoreboard.as_raw_fd(),
             control: control.as_raw_fd(),
             lifeline: self.lifeline.as_raw_fd(),
@@ -133,6 +138,7 @@ impl Recipe {
             self.lifeline.as_raw_fd(),
         ];
         keep.extend(&listeners);
+        keep.extend(self.bell.as_ref().map(AsRawFd::as_raw_fd));
         let user = User::from_uid(Uid::from_raw(launch.uid)).ok().flatten();
         let options = self.options.arguments();
         let mut arguments: Vec<&[u8]> = options.iter().map(Vec::as_slice).collect();

@@ -244,7 +244,8 @@ fn manage(
         .collect::<io::Result<Vec<_>>>()?;
     // Children that end overlap with those that replace them.
     let children = Mpm.hard_limit_children().unwrap_or(256) as usize * 2 + 16;
-    let (memory, board) = Scoreboard::create(workers, children, config.threads)?;
+    let (memory, mut board) = Scoreboard::create(workers, children, config.threads)?;
+    let bell = config.is_elastic().then(|| board.hang_bell()).transpose()?;
     let timeout = [config.socket_timeout, plan.server.timeout()];
     let timeout =
         timeout.into_iter().find(|time| !time.is_zero()).unwrap_or(Duration::from_secs(60));
@@ -266,6 +267,7 @@ fn manage(
         log_level: log_level(plan.server),
         environment: plan.environment.clone(),
         scoreboard: memory,
+        bell,
         lifeline,
     };
     let group = Group::new(config.clone(), owner, timeout, board, sockets);

@@ -79,6 +79,8 @@ endings! {
     LeaderGone = 15, "shutdown_signal", "the end of its leader";
     /// Its group ends, with httpd or after a restart.
     GroupEnds = 16, "shutdown_signal", "the end of its process group";
+    /// There are more workers than needed.
+    NotNeeded = 17, "shutdown_signal", "shrink-timeout";
 }
 
 impl Ending {
@@ -97,7 +99,14 @@ impl Ending {
     /// Whether another worker is to take the place at once. Otherwise the place is filled when this one has ended,
     /// if at all.
     pub fn is_replaced(self) -> bool {
-        !matches!(self, Self::Terminated | Self::Interrupted | Self::LeaderGone | Self::GroupEnds)
+        !matches!(
+            self,
+            Self::Terminated
+                | Self::Interrupted
+                | Self::LeaderGone
+                | Self::GroupEnds
+                | Self::NotNeeded
+        )
     }
 }
 
@@ -121,7 +130,7 @@ mod tests {
     #[test]
     fn every_code_comes_back() {
         let known: Vec<_> = (0..=u8::MAX).filter_map(Ending::from_code).collect();
-        assert_eq!(known.len(), 16);
+        assert_eq!(known.len(), 17);
         assert!(known.iter().all(|ending| Ending::from_code(ending.code()) == Some(*ending)));
     }
 

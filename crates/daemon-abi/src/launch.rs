@@ -50,6 +50,12 @@ pub struct Launch {
     pub multiprocess: bool,
     /// One listening socket per worker; their number is the number of processes.
     pub listeners: Vec<RawFd>,
+    /// How many workers there are at least; fewer than listeners: their number follows the demand.
+    pub least_processes: u32,
+    /// The bell of such a group: readable when a request has begun to wait.
+    pub bell: RawFd,
+    /// Milliseconds for which one worker less must have been enough before one is ended; 0: for ever.
+    pub shrink_timeout: u64,
     /// The scoreboard's memory.
     pub scoreboard: RawFd,
     /// End of file: the parent has retired this group (restart or stop).
@@ -180,6 +186,9 @@ macro_rules! numbers {
 numbers! {
     "threads" => threads,
     "scoreboard" => scoreboard,
+    "least-processes" => least_processes,
+    "bell" => bell,
+    "shrink-timeout" => shrink_timeout,
     "control" => control,
     "lifeline" => lifeline,
     "uid" => uid,
@@ -295,9 +304,14 @@ impl Launch {
         Ok(launch)
     }
 
-    /// How many workers the group has.
+    /// How many workers the group has, or may have at most.
     pub fn processes(&self) -> usize {
         self.listeners.len()
+    }
+
+    /// Whether the number of workers follows the demand.
+    pub fn is_elastic(&self) -> bool {
+        self.least_processes > 0 && (self.least_processes as usize) < self.processes()
     }
 }
 
@@ -361,6 +375,9 @@ mod tests {
             threads: 15,
             multiprocess: true,
             listeners: vec![5, 9],
+            least_processes: 1,
+            bell: 8,
+            shrink_timeout: 30_000,
             scoreboard: 4,
             control: 6,
             lifeline: 7,

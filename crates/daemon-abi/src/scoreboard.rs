@@ -15,6 +15,7 @@
 //! or a length; a spoilt scoreboard costs its own group only.
 
 use crate::ending::Ending;
+use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::signal::Signal;
 use std::ffi::c_void;
@@ -46,6 +47,8 @@ struct Header {
     failed: AtomicU32,
     /// Rows of children in use, counted from the first.
     rows: AtomicU32,
+    /// Not zero: the bell was rung and nobody has looked since.
+    rung: AtomicU32,
 }
 
 /// One worker.
@@ -134,6 +137,8 @@ pub struct Scoreboard {
     workers: usize,
     children: usize,
     capacity: u32,
+    /// Rung when a request begins to wait, where somebody wants to know.
+    bell: Option<EventFd>,
 }
 
 // SAFETY: everything behind the pointer is read and written through atomics, except the sizes, which are
@@ -176,10 +181,11 @@ impl Scoreboard {
             waiting: AtomicU32::new(0),
             failed: AtomicU32::new(0),
             rows: AtomicU32::new(0),
+            rung: AtomicU32::new(0),
         };
         // SAFETY: the mapping is at least a header long, aligned to a page, and nobody else has it yet.
         unsafe { memory.cast::<Header>().write(header) };
-        Ok((fd, Self { memory, length, workers, children, capacity }))
+        Ok((fd, Self { memory, length, workers, children, capacity, bell: None }))
     }
 
     /// Maps the scoreboard that somebody else made.
@@ -191,7 +197,8 @@ impl Scoreboard {
         // SAFETY: the mapping is at least a header long and aligned to a page.
         let header = unsafe { memory.cast::<Header>().as_ref() };
         let (workers, children) = (header.workers as usize, header.children as usize);
-        let board = Self { memory, length: size, workers, children, capacity: header.capacity };
+        let capacity = header.capacity;
+        let board = Self { memory, length: size, workers, children, capacity, bell: None };
         if header.magic != MAGIC || length(workers, children) != Some(size) {
             return Err(damaged());
         }
@@ -248,6 +255,30 @@ impl Scoreboard {
         self.words().get(child.0)
     }
 
+    /// Hangs up the bell that requests ring when they begin to wait; what is readable when they did.
+    pub fn hang_bell(&mut self) -> io::Result<OwnedFd> {
+        let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        let heard = bell.as_fd().try_clone_to_owned()?;
+        self.bell = Some(bell);
+        Ok(heard)
+    }
+
+    /// The leader has heard the bell, and looks after this.
+    pub fn bell_was_heard(&self, bell: &OwnedFd) {
+        // It does not block, and what it counts is of no interest.
+        let _ = nix::unistd::read(bell, &mut [0; 8]);
+        self.header().rung.store(0, SeqCst);
+    }
+
+    fn ring(&self) {
+        if let Some(bell) = &self.bell {
+            if self.header().rung.swap(1, SeqCst) == 0 {
+                // Cannot fail: the counter is far from full.
+                let _ = bell.write(1);
+            }
+        }
+    }
+
     /// How many workers the group has.
     pub fn workers(&self) -> usize {
         self.workers
@@ -258,15 +289,21 @@ impl Scoreboard {
         self.in_flight_to(worker, self.generation(worker))
     }
 
-    fn in_flight_to(&self, worker: usize, generation: u32) -> u32 {
+    /// Requests in flight to a process that is or was in a worker's place.
+    pub fn in_flight_to(&self, worker: usize, generation: u32) -> u32 {
         let used = (self.header().rows.load(SeqCst) as usize).min(self.children);
         let start = self.run(worker, generation);
         let counts = self.words().get(start..start + used).unwrap_or_default();
         counts.iter().map(|count| count.load(SeqCst)).fold(0, u32::wrapping_add)
     }
 
+    /// Requests that the worker in a place has to do with.
+    pub fn load(&self, worker: usize) -> u32 {
+        self.load_of(worker, self.generation(worker))
+    }
+
     /// Requests that a worker has to do with: in flight to it, or still run by it although nobody waits for the answer.
-    fn load(&self, worker: usize, generation: u32) -> u32 {
+    fn load_of(&self, worker: usize, generation: u32) -> u32 {
         let busy = self.row(worker).map_or(0, |row| row.busy.load(SeqCst));
         self.in_flight_to(worker, generation).max(busy)
     }
@@ -301,10 +338,13 @@ impl Scoreboard {
         }
     }
 
-    /// The process in a worker's place says what it does. One whose place was taken by another is not heard.
+    /// Says what the process in a worker's place does. One whose place was taken by another is not heard, and one that drains
+    /// does not come back.
     pub fn set_state(&self, worker: usize, pid: i32, state: State) {
         if let Some(row) = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid) {
-            row.state.store(state.word(), SeqCst);
+            let _ = row.state.fetch_update(SeqCst, SeqCst, |before| {
+                (State::from_word(before) != State::Draining).then_some(state.word())
+            });
             self.wake_all();
         }
     }

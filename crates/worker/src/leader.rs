@@ -5,15 +5,16 @@
 //! *control* ends when the parent retires the group, *lifeline* when no httpd process is left that could
 //! send requests. So a graceful restart loses nothing, and no process is ever left behind.
 
+use crate::demand::{Demand, Sight};
 use crate::limits;
 use crate::log::{self, line};
-use crate::offspring::Offspring;
+use crate::offspring::{Offspring, Spare};
 use crate::process::{self, Inheritance};
 use crate::signals::{self, Signals};
 use crate::title;
 use daemon_abi::ending::Ending;
 use daemon_abi::launch::Launch;
-use daemon_abi::scoreboard::{Death, Scoreboard};
+use daemon_abi::scoreboard::{Death, Scoreboard, State};
 use daemon_abi::{privileges, spawn};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -51,6 +52,9 @@ pub fn main(fd: RawFd) -> i32 {
     }
 }
 
+/// Between two looks whether a worker that gets no more requests has answered those it had.
+const IDLE_PACE: Duration = Duration::from_millis(50);
+
 /// Both ends of a pipe.
 struct Pipe {
     reader: OwnedFd,
@@ -77,6 +81,19 @@ struct Leader {
     /// Workers write their process id here when they want to be replaced.
     reports: Pipe,
     offspring: Offspring,
+    /// How many workers there shall be, where that changes, and what is readable when a request has begun to wait.
+    demand: Option<(Demand, OwnedFd)>,
+}
+
+/// What came while the leader waited.
+#[derive(Debug, Default)]
+struct Events {
+    signalled: bool,
+    /// No httpd process is left that could send requests.
+    lifeline: bool,
+    reported: bool,
+    /// The group is retired.
+    control: bool,
 }
 
 /// Takes over a descriptor the parent left open for this process.
@@ -112,7 +129,18 @@ impl Leader {
         let engine = engine::open(process::start_up(&launch)).map_err(io::Error::other)?;
         // Threads of a worker use it until the process ends, and so does Python.
         let engine: &'static engine::Engine = Box::leak(Box::new(engine));
-        let offspring = Offspring::new(launch.processes(), Instant::now());
+        let now = Instant::now();
+        let mut places = launch.processes();
+        let mut demand = None;
+        if let Some(follows) = Demand::new(&launch, now) {
+            let bell = inherit(launch.bell)?;
+            board.bell_was_heard(&bell);
+            demand = Some((follows, bell));
+            // Those of a leader that died are filled again: a request may be on its way to each of them.
+            let used = (0..places).rev().find(|&worker| board.pid(worker) != 0);
+            places = used.map_or(0, |last| last + 1).max(launch.least_processes as usize);
+        }
+        let offspring = Offspring::new(launch.processes(), places, now);
         Ok(Self {
             engine,
             board: Arc::new(board),
@@ -123,6 +151,7 @@ impl Leader {
             leash: Pipe::new(OFlag::O_CLOEXEC)?,
             reports: Pipe::new(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?,
             offspring,
+            demand,
             launch,
         })
     }
@@ -135,6 +164,8 @@ impl Leader {
         let mut retired_until: Option<Instant> = None;
         loop {
             let now = Instant::now();
+            let look_again = self.follow_demand(now);
+            self.end_spare(now);
             while let Some(worker) = self.offspring.due(now) {
                 self = self.start(worker);
             }
@@ -147,22 +178,23 @@ impl Leader {
                 );
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
-            let wake = [self.offspring.next(), retired_until].into_iter().flatten().min();
+            let idle_look = self.offspring.has_spare().then(|| now + IDLE_PACE);
+            let wake = [self.offspring.next(), retired_until, look_again, idle_look];
+            let wake = wake.into_iter().flatten().min();
             // A process that was just killed is reaped by SIGCHLD; do not spin until then.
             let wake = wake.map(|at| at.max(now + Duration::from_millis(20)));
-            let [signalled, lifeline, reported, control] =
-                self.wait(wake, retired_until.is_some())?;
-            if signalled {
+            let events = self.wait(wake, retired_until.is_some())?;
+            if events.signalled {
                 let signals = self.signals.take();
                 self.reap();
                 if signals.iter().any(|signal| *signal != Signal::SIGCHLD) {
                     return self.stop("the leader was told to by a signal");
                 }
             }
-            if reported {
+            if events.reported {
                 self.read_reports();
             }
-            if control && retired_until.is_none() {
+            if events.control && retired_until.is_none() {
                 line!(
                     Info,
                     "process group '{}' is retired: it ends when the httpd processes that use it have ended",
@@ -171,7 +203,7 @@ impl Leader {
                 retired_until =
                     Some(Instant::now() + Duration::from_millis(self.launch.graceful_timeout));
             }
-            if lifeline {
+            if events.lifeline {
                 return self.stop("no httpd process uses it any more");
             }
             if retired_until.is_some_and(|until| until <= Instant::now()) {
@@ -180,22 +212,83 @@ impl Leader {
         }
     }
 
-    /// Waits for an event: a signal, the end of the lifeline, a report, the end of control (told once).
-    fn wait(&self, wake: Option<Instant>, retired: bool) -> io::Result<[bool; 4]> {
+    /// Waits for an event. That the group is retired is told once.
+    fn wait(&self, wake: Option<Instant>, retired: bool) -> io::Result<Events> {
         let poll_fd = |fd| PollFd::new(fd, PollFlags::POLLIN);
-        let mut fds = [
-            poll_fd(self.signals.fd()),
-            poll_fd(self.lifeline.as_fd()),
-            poll_fd(self.reports.reader.as_fd()),
-            poll_fd(self.control.as_fd()),
-        ];
-        let [watched @ .., _] = &mut fds;
-        let timeout = wake.map_or(PollTimeout::NONE, timeout_until);
-        match if retired { poll(watched, timeout) } else { poll(&mut fds, timeout) } {
+        let (signals, lifeline) = (self.signals.fd(), self.lifeline.as_fd());
+        // What is not watched is another one twice.
+        let bell = self.demand.as_ref().map_or(lifeline, |(_, bell)| bell.as_fd());
+        let control = if retired { lifeline } else { self.control.as_fd() };
+        let mut fds = [signals, lifeline, self.reports.reader.as_fd(), control, bell].map(poll_fd);
+        match poll(&mut fds, wake.map_or(PollTimeout::NONE, timeout_until)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(fds.map(|fd| fd.any().unwrap_or(false)))
+        let [signalled, lifeline, reported, control, rung] =
+            fds.map(|fd| fd.any().unwrap_or(false));
+        if let Some((_, bell)) = self.demand.as_ref().filter(|_| rung) {
+            self.board.bell_was_heard(bell);
+        }
+        Ok(Events { signalled, lifeline, reported, control })
+    }
+
+    /// Has as many workers as are needed, where that changes; when to look again if nothing happens before.
+    fn follow_demand(&mut self, now: Instant) -> Option<Instant> {
+        let workers = self.offspring.wanted();
+        let (demand, _) = self.demand.as_mut()?;
+        let starts = |worker: &usize| self.board.state(*worker) != State::Ready;
+        let sight = Sight {
+            waiting: self.board.waiting() as usize,
+            running: (0..workers).map(|worker| self.board.load(worker) as usize).sum(),
+            workers,
+            starting: (0..workers).filter(starts).count(),
+        };
+        let (wanted, again) = demand.look(now, sight);
+        if wanted > workers && !self.offspring.is_troubled() {
+            line!(
+                Info,
+                "process group '{}' has {} requests that wait, and gets {wanted} processes instead of {workers}",
+                self.group(),
+                sight.waiting
+            );
+            self.offspring.grow(wanted, now);
+        } else if wanted < workers {
+            line!(
+                Info,
+                "process group '{}' needs no more than {wanted} of its {workers} processes",
+                self.group()
+            );
+            self.shrink(now);
+        }
+        again.map(|again| now + again)
+    }
+
+    /// Gives up a worker. It gets no more requests from here on, and ends when it has answered those that are on their way:
+    /// one that connects to its socket later would not be heard.
+    fn shrink(&mut self, now: Instant) {
+        let Some((worker, Some(pid))) = self.offspring.shrink() else { return };
+        let generation = self.board.generation(worker);
+        self.board.set_state(worker, pid, State::Draining);
+        let until = now + Duration::from_millis(self.launch.graceful_timeout);
+        self.offspring.spare(Spare { pid, worker, generation, until });
+    }
+
+    /// Ends the workers without a place that have nothing to do any more.
+    fn end_spare(&mut self, now: Instant) {
+        let board = Arc::clone(&self.board);
+        let is_idle = |it: &Spare| board.in_flight_to(it.worker, it.generation) == 0;
+        for spare in self.offspring.take_idle(now, is_idle) {
+            self.board.set_ending(spare.worker, spare.generation, spare.pid, Ending::NotNeeded);
+            let _ = kill(Pid::from_raw(spare.pid), Signal::SIGTERM);
+            self.offspring.told(&spare, self.kill_at(now));
+        }
+    }
+
+    /// When a worker is killed that begins to finish its requests now.
+    fn kill_at(&self, now: Instant) -> Instant {
+        let patience = self.launch.graceful_timeout.max(self.launch.eviction_timeout)
+            + self.launch.shutdown_timeout;
+        now + Duration::from_millis(patience) + REAPING
     }
 
     /// Forks a worker. The child never comes back; it takes what it needs out of the leader.
@@ -239,10 +332,7 @@ impl Leader {
         let mut pid = [0; 4];
         while let Ok(4) = nix::unistd::read(&self.reports.reader, &mut pid) {
             let now = Instant::now();
-            let patience = self.launch.graceful_timeout.max(self.launch.eviction_timeout)
-                + self.launch.shutdown_timeout;
-            let kill_at = now + Duration::from_millis(patience) + REAPING;
-            self.offspring.leaves(i32::from_ne_bytes(pid), now, kill_at);
+            self.offspring.leaves(i32::from_ne_bytes(pid), now, self.kill_at(now));
         }
     }
 

@@ -8,6 +8,7 @@ pub mod leader;
 
 mod connection;
 mod connections;
+mod demand;
 mod exchange;
 mod life;
 mod limits;

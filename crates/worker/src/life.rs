@@ -138,7 +138,8 @@ impl<'w> Life<'w> {
             Signal::SIGUSR1 => Ending::GracefulSignal,
             Signal::SIGXCPU => Ending::CpuTimeLimit,
             Signal::SIGINT => Ending::Interrupted,
-            _ => Ending::Terminated,
+            // The leader says why before it tells.
+            _ => self.worker.told_by_leader().unwrap_or(Ending::Terminated),
         }
     }
 

@@ -29,10 +29,24 @@ struct Leaving {
     kill_at: Instant,
 }
 
+/// A process whose place is given up: it gets no more requests, and is told to end when it has answered those it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spare {
+    pub pid: i32,
+    pub worker: usize,
+    /// Its own in the scoreboard.
+    pub generation: u32,
+    /// When it is told to end in any case.
+    pub until: Instant,
+}
+
 /// All processes of a group.
 #[derive(Debug)]
 pub(crate) struct Offspring {
     places: Vec<Place>,
+    /// How many of the places are in use, counted from the first.
+    wanted: usize,
+    spare: Vec<Spare>,
     leaving: Vec<Leaving>,
 }
 
@@ -46,14 +60,73 @@ pub(crate) struct Ended {
 }
 
 impl Offspring {
-    pub(crate) fn new(workers: usize, now: Instant) -> Self {
+    /// Nobody yet, with places for `most` of which the first `wanted` are in use.
+    pub(crate) fn new(most: usize, wanted: usize, now: Instant) -> Self {
         let place = || Place { pid: None, started: now, failures: 0, due: now };
-        Self { places: (0..workers).map(|_| place()).collect(), leaving: Vec::new() }
+        let places = (0..most).map(|_| place()).collect();
+        Self { places, wanted, spare: Vec::new(), leaving: Vec::new() }
+    }
+
+    /// The places in use.
+    fn in_use(&self) -> impl Iterator<Item = &Place> {
+        self.places.iter().take(self.wanted)
     }
 
     /// A place that should be filled now.
     pub(crate) fn due(&self, now: Instant) -> Option<usize> {
-        self.places.iter().position(|place| place.pid.is_none() && place.due <= now)
+        self.in_use().position(|place| place.pid.is_none() && place.due <= now)
+    }
+
+    /// How many places are in use.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    /// Whether workers cannot stay up: more of them would not help.
+    pub(crate) fn is_troubled(&self) -> bool {
+        self.in_use().any(|place| place.failures > 0)
+    }
+
+    /// Uses more places.
+    pub(crate) fn grow(&mut self, wanted: usize, now: Instant) {
+        let more = self.places.iter_mut().take(wanted).skip(self.wanted);
+        more.for_each(|place| place.due = now);
+        self.wanted = wanted.min(self.places.len()).max(self.wanted);
+    }
+
+    /// Gives up the last place in use; the place, and its process if there is one.
+    pub(crate) fn shrink(&mut self) -> Option<(usize, Option<i32>)> {
+        let worker = self.wanted.checked_sub(1)?;
+        let pid = self.places.get_mut(worker)?.pid.take();
+        self.wanted = worker;
+        Some((worker, pid))
+    }
+
+    /// A process has no place any more.
+    pub(crate) fn spare(&mut self, spare: Spare) {
+        self.spare.push(spare);
+    }
+
+    /// Takes out those that need not be waited for: they have nothing to do, or had their time.
+    pub(crate) fn take_idle(
+        &mut self,
+        now: Instant,
+        is_idle: impl Fn(&Spare) -> bool,
+    ) -> Vec<Spare> {
+        let (idle, busy) =
+            self.spare.iter().partition(|spare| spare.until <= now || is_idle(spare));
+        self.spare = busy;
+        idle
+    }
+
+    /// Whether processes without a place are waited for.
+    pub(crate) fn has_spare(&self) -> bool {
+        !self.spare.is_empty()
+    }
+
+    /// A process without a place was told to end.
+    pub(crate) fn told(&mut self, spare: &Spare, kill_at: Instant) {
+        self.leaving.push(Leaving { pid: spare.pid, worker: spare.worker, kill_at });
     }
 
     pub(crate) fn started(&mut self, worker: usize, pid: i32, now: Instant) {
@@ -79,6 +152,9 @@ impl Offspring {
             place.failures = 0;
             place.due = now;
             self.leaving.push(Leaving { pid, worker, kill_at });
+        } else if let Some(at) = self.spare.iter().position(|spare| spare.pid == pid) {
+            let spare = self.spare.swap_remove(at);
+            self.told(&spare, kill_at);
         }
     }
 
@@ -86,6 +162,10 @@ impl Offspring {
     pub(crate) fn ended(&mut self, pid: i32, well: bool, now: Instant) -> Option<Ended> {
         if let Some(index) = self.leaving.iter().position(|it| it.pid == pid) {
             let worker = self.leaving.swap_remove(index).worker;
+            return Some(Ended { worker, pause: None });
+        }
+        if let Some(index) = self.spare.iter().position(|it| it.pid == pid) {
+            let worker = self.spare.swap_remove(index).worker;
             return Some(Ended { worker, pause: None });
         }
         let found = self.places.iter_mut().enumerate().find(|(_, place)| place.pid == Some(pid));
@@ -101,7 +181,7 @@ impl Offspring {
 
     /// When something is to be done next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let places = self.places.iter().filter(|place| place.pid.is_none()).map(|place| place.due);
+        let places = self.in_use().filter(|place| place.pid.is_none()).map(|place| place.due);
         places.chain(self.leaving.iter().map(|it| it.kill_at)).min()
     }
 
@@ -119,7 +199,8 @@ impl Offspring {
     /// Every process there is.
     pub(crate) fn pids(&self) -> impl Iterator<Item = i32> + '_ {
         let leaving = self.leaving.iter().map(|it| it.pid);
-        self.places.iter().filter_map(|place| place.pid).chain(leaving)
+        let spare = self.spare.iter().map(|it| it.pid);
+        self.places.iter().filter_map(|place| place.pid).chain(spare).chain(leaving)
     }
 }
 
@@ -137,7 +218,7 @@ mod tests {
     #[test]
     fn every_place_is_filled_at_once() {
         let now = Instant::now();
-        let mut offspring = Offspring::new(2, now);
+        let mut offspring = Offspring::new(2, 2, now);
         assert_eq!(offspring.due(now), Some(0));
         offspring.started(0, 10, now);
         assert_eq!(offspring.due(now), Some(1));
@@ -148,7 +229,7 @@ mod tests {
     #[test]
     fn one_crash_is_made_good_at_once_and_more_after_growing_pauses() {
         let now = Instant::now();
-        let mut offspring = Offspring::new(1, now);
+        let mut offspring = Offspring::new(1, 1, now);
         let mut pauses = Vec::new();
         for pid in 1..=12 {
             offspring.started(0, pid, now);
@@ -165,7 +246,7 @@ mod tests {
     #[test]
     fn a_long_life_forgives_earlier_failures() {
         let now = Instant::now();
-        let mut offspring = Offspring::new(1, now);
+        let mut offspring = Offspring::new(1, 1, now);
         for pid in 1..=3 {
             offspring.started(0, pid, now);
             offspring.ended(pid, false, now);
@@ -179,7 +260,7 @@ mod tests {
     fn a_worker_that_leaves_is_replaced_while_it_finishes() {
         let now = Instant::now();
         let later = now + Duration::from_secs(5);
-        let mut offspring = Offspring::new(1, now);
+        let mut offspring = Offspring::new(1, 1, now);
         offspring.started(0, 1, now);
         offspring.leaves(1, now, later);
         assert_eq!(offspring.due(now), Some(0));
@@ -190,8 +271,50 @@ mod tests {
     }
 
     #[test]
+    fn places_come_into_use_and_are_given_up_from_the_end() {
+        let now = Instant::now();
+        let mut offspring = Offspring::new(3, 1, now);
+        offspring.started(0, 10, now);
+        assert_eq!((offspring.due(now), offspring.next()), (None, None));
+        offspring.grow(9, now);
+        assert_eq!((offspring.wanted(), offspring.due(now)), (3, Some(1)));
+        offspring.started(1, 11, now);
+        assert_eq!(offspring.shrink(), Some((2, None)));
+        assert_eq!(offspring.shrink(), Some((1, Some(11))));
+        assert_eq!((offspring.wanted(), offspring.due(now), offspring.next()), (1, None, None));
+
+        let until = now + Duration::from_secs(5);
+        let spare = Spare { pid: 11, worker: 1, generation: 1, until };
+        offspring.spare(spare);
+        assert!(offspring.has_spare() && offspring.take_idle(now, |_| false).is_empty());
+        assert_eq!(offspring.take_idle(until, |_| false), [spare]);
+        offspring.told(&spare, until);
+        offspring.grow(2, now);
+        offspring.started(1, 12, now);
+        assert_eq!(offspring.pids().collect::<Vec<_>>(), [10, 12, 11]);
+        assert_eq!(offspring.ended(11, true, now), Some(Ended { worker: 1, pause: None }));
+    }
+
+    #[test]
+    fn a_process_without_a_place_may_leave_or_end_by_itself() {
+        let now = Instant::now();
+        for leaves in [true, false] {
+            let mut offspring = Offspring::new(2, 2, now);
+            offspring.started(1, 11, now);
+            offspring.shrink();
+            offspring.spare(Spare { pid: 11, worker: 1, generation: 1, until: now });
+            if leaves {
+                offspring.leaves(11, now, now);
+                assert_eq!(offspring.overdue(now), [11]);
+            }
+            assert_eq!(offspring.ended(11, false, now), Some(Ended { worker: 1, pause: None }));
+            assert!(!offspring.has_spare() && offspring.pids().next().is_none());
+        }
+    }
+
+    #[test]
     fn a_stranger_that_ended_changes_nothing() {
         let now = Instant::now();
-        assert_eq!(Offspring::new(1, now).ended(99, true, now), None);
+        assert_eq!(Offspring::new(1, 1, now).ended(99, true, now), None);
     }
 }

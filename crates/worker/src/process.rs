@@ -109,6 +109,11 @@ impl Worker {
         Ending::from_code(self.ending.load(SeqCst))
     }
 
+    /// Why the leader ends this process, if it does.
+    pub(crate) fn told_by_leader(&self) -> Option<Ending> {
+        self.board.ending(self.place, self.pid)
+    }
+
     /// Says in the scoreboard what this process does.
     fn set_state(&self, state: State) {
         self.board.set_state(self.place, self.pid, state);

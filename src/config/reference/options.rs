@@ -62,9 +62,11 @@ pub(super) static ROWS: &[OptionRow] = &[
     option("display-name", "text, or `%{GROUP}`", "`(wsgi:NAME)`", "What `ps` shows."),
     option(
         "processes",
-        "number",
+        "number, or `MIN..MAX`",
         "1",
-        "How many processes. If it is given at all, `wsgi.multiprocess` is true.",
+        "How many processes. If it is given at all, `wsgi.multiprocess` is true. With `MIN..MAX` the group starts with the least of them, \
+         starts more when requests have waited for a tenth of a second, as many as those that wait need, and ends those that were \
+         not needed for `shrink-timeout`. `mod_wsgi.maximum_processes` is the most.",
     ),
     option("threads", "number", "15", "How many requests a process answers at the same time."),
     option("stack-size", "bytes", "the system's", "The stack of a thread."),
@@ -209,5 +211,12 @@ pub(super) static ROWS: &[OptionRow] = &[
         "number",
         "0: any",
         "How many requests may wait for the group; others get 503 with `Retry-After` at once.",
+    ),
+    option(
+        "shrink-timeout",
+        "seconds",
+        "30",
+        "With `processes=MIN..MAX`: after so long, in which one process less would have been enough with a quarter of its \
+         threads to spare, one finishes its requests and ends. 0: none ends.",
     ),
 ];

@@ -49,6 +49,7 @@ impl<'b> Waiting<'b> {
             waiting.fetch_add(1, SeqCst);
         }
         let number = board.header().waiting.fetch_add(1, SeqCst).saturating_add(1);
+        board.ring();
         Self { board, child, number }
     }
 }
@@ -123,7 +124,7 @@ impl Scoreboard {
         let (worker, generation, _) = (0..self.workers)
             .filter(|&worker| self.state(worker) == State::Ready)
             .map(|worker| (worker, self.generation(worker)))
-            .map(|(worker, generation)| (worker, generation, self.load(worker, generation)))
+            .map(|(worker, generation)| (worker, generation, self.load_of(worker, generation)))
             .filter(|&(_, _, load)| load < self.capacity)
             .min_by_key(|&(_, _, load)| load)?;
         let pid = self.pid(worker);

@@ -30,6 +30,41 @@ fn the_least_busy_worker_is_chosen() {
 }
 
 #[test]
+fn a_worker_that_drains_does_not_come_back_and_the_next_one_does() {
+    let board = ready_board(1, 1);
+    board.set_state(0, 1000, State::Draining);
+    board.set_state(0, 1000, State::Ready);
+    assert_eq!(board.state(0), State::Draining);
+    board.worker_started(0, 1001);
+    board.set_state(0, 1000, State::Draining);
+    board.set_state(0, 1001, State::Ready);
+    assert_eq!(board.state(0), State::Ready);
+}
+
+#[test]
+fn the_bell_is_rung_once_until_it_is_heard() {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    let mut board = ready_board(1, 1);
+    let bell = board.hang_bell().unwrap();
+    let rings = || {
+        let mut fds = [PollFd::new(bell.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, PollTimeout::ZERO).unwrap() == 1
+    };
+    let child = board.join(1).unwrap();
+    let slot = board.acquire(child, patience(0)).unwrap();
+    assert!(!rings(), "nobody had to wait");
+    for _ in 0..2 {
+        assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::Busy);
+        assert!(rings());
+    }
+    board.bell_was_heard(&bell);
+    assert!(!rings());
+    assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::Busy);
+    assert!(rings());
+    drop(slot);
+}
+
+#[test]
 fn no_more_requests_than_threads_are_in_flight_from_all_children_together() {
     let board = ready_board(2, 3);
     let (running, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
