@@ -76,6 +76,7 @@ REFUSED = [
     ("WSGISwitchInterval 0", ["WRS1005", "WSGISwitchInterval", "'0'", "greater than 0"]),
     ("WSGISlowRequests -1", ["WRS1005", "WSGISlowRequests", "'-1'", "number of seconds"]),
     ("WSGITelemetryService udp:127.0.0.1:9", ["WRS1005", "WSGITelemetryService", "'udp:127.0.0.1:9'", "unix:"]),
+    ("WSGITelemetryService unix:x", ["WRS1005", "WSGITelemetryService", "'unix:x'", "absolute path"]),
     ("WSGITelemetryService unix:/x interval=0.1", ["WRS1005", "'interval=0.1'", "0.5"]),
     ("WSGITelemetryService unix:/x rate=1", ["WRS1003", "'rate=1'"]),
     ("WSGITelemetryOptions +All", ["WRS1005", "WSGITelemetryOptions", "'+All'"]),
@@ -138,7 +139,7 @@ class TestAccepted:
 
     def test_what_has_no_effect_is_said_once_for_each_line(self):
         config = """WSGISlowRequests 1
-WSGITelemetryService unix:/run/x
+WSGITelemetryOptions All
 WSGIServerMetrics On
 WSGIServerMetrics Off
 WSGIFreeThreading On
@@ -151,7 +152,7 @@ WSGIIgnoreActivity On
         code, said = configtest(config)
         assert code == 0, said
         told = re.findall(r"WRS1041: \S+ warning: (\w+) is accepted but has no effect", said)
-        expected = ["WSGISlowRequests", "WSGITelemetryService", "WSGIServerMetrics", "WSGIFreeThreading"]
+        expected = ["WSGISlowRequests", "WSGITelemetryOptions", "WSGIServerMetrics", "WSGIFreeThreading"]
         assert told == [*expected, "WSGIPassApacheRequest", "WSGIIgnoreActivity"]
 
 

@@ -136,6 +136,14 @@ fn duplicates(site: &Site<'_>, found: &mut Vec<Finding>) {
 }
 
 fn idle(server: &Server<'_>, found: &mut Vec<Finding>) {
+    let telemetry = &server.config.globals.python.telemetry;
+    if telemetry.service.is_none() && !server.is_virtual {
+        for (directive, origin) in &telemetry.details {
+            let because = "nobody is told, as there is no WSGITelemetryService";
+            let fault = Fault::IdleDirective { directive, because };
+            found.push(Finding { origin: origin.clone(), fault });
+        }
+    }
     for line in &server.config.idle {
         let fault = Fault::IdleDirective { directive: line.directive, because: line.because };
         found.push(Finding { origin: line.origin.clone(), fault });

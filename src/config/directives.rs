@@ -9,7 +9,7 @@ use std::ffi::CStr;
 
 use super::directory::DirectoryConfig;
 use super::server::ServerConfig;
-use super::setters::{groups, later, python, requests};
+use super::setters::{groups, later, python, requests, telemetry};
 use crate::httpd::{Answer, Command, Context, Directive, Handler, Merge, Scope};
 use crate::module::Wsgi;
 
@@ -252,16 +252,16 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
     one(
         c"WSGISlowRequests",
         Context::SERVER,
-        later::slow_requests,
+        telemetry::slow_requests,
         c"seconds after which a request is slow",
     ),
     raw(
         c"WSGITelemetryService",
         Context::SERVER,
-        later::telemetry_service,
+        telemetry::service,
         c"unix: and the path of a socket, and interval=SECONDS",
     ),
-    raw(c"WSGITelemetryOptions", Context::SERVER, later::telemetry_options, c"what is captured"),
+    raw(c"WSGITelemetryOptions", Context::SERVER, telemetry::options, c"what is captured"),
     one(
         c"WSGIGroupAuthoritative",
         Context::AUTH_CONFIG,

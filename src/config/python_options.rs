@@ -4,6 +4,7 @@
 use super::error::Error;
 use super::interpreter_options::{InterpreterOptions, InterpreterSection};
 use super::setting::Setting;
+use super::telemetry::Telemetry;
 
 /// What the directives for the start of Python say; `None` where nothing was said.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct PythonOptions {
     pub interpreter: InterpreterOptions,
     /// `<WSGIInterpreterOptions>`, in their order.
     pub sections: Vec<InterpreterSection>,
+    /// Who is told what is counted.
+    pub telemetry: Telemetry,
     /// `WSGIDestroyInterpreter`.
     pub destroy_interpreter: Option<bool>,
     /// `WSGICaseSensitivity`.

@@ -75,6 +75,8 @@ impl Recipe {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let unless_zero =
             |time: Duration| if time.is_zero() { FOREVER } else { milliseconds(time) };
+        let telemetry = &self.options.telemetry;
+        let service = telemetry.service.as_ref();
         let launch = Launch {
             group: config.name.clone(),
             title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),
@@ -122,6 +124,11 @@ impl Recipe {
             restrict_stdout: self.options.restricts_stdout(),
             restrict_signal: self.options.restricts_signal(),
             layers: self.options.layers(&config.name).into_iter().map(layer).collect(),
+            telemetry_socket: service.map(|service| service.socket.clone()),
+            telemetry_interval: service.map_or(0, |service| milliseconds(service.interval)),
+            telemetry_user_agent: telemetry.capture_user_agent,
+            slow_requests: u64::try_from(telemetry.slow_requests.as_micros()).unwrap_or(u64::MAX),
+            server_pid: std::process::id(),
             shut_down: self.options.shuts_down(),
             case_sensitive: self.options.is_case_sensitive(),
             server_version: VERSION,

@@ -282,6 +282,8 @@ pub fn start(
     let warnings = options.warnings.join(&b'\n');
     let layers: Vec<Layer> = options.layers(b"").into_iter().map(layer).collect();
     let interpreter = &options.interpreter;
+    let telemetry = &options.telemetry;
+    let service = telemetry.service.as_ref();
     let start = StartUp {
         size: size_of::<StartUp>(),
         executable: Bytes::new(executable),
@@ -300,6 +302,11 @@ pub fn start(
         restrict_signal: options.restricts_signal(),
         layers: layers.as_ptr(),
         layers_len: layers.len(),
+        telemetry_socket: service.map_or(Bytes::EMPTY, |it| Bytes::new(&it.socket)),
+        telemetry_interval: service.map_or(0.0, |it| it.interval.as_secs_f64()),
+        telemetry_user_agent: telemetry.capture_user_agent,
+        slow_requests: telemetry.slow_requests.as_secs_f64(),
+        server_pid: std::os::unix::process::parent_id(),
         python_eggs: options.eggs.as_deref().map_or(Bytes::EMPTY, Bytes::new),
         switch_interval: interpreter.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
         dont_write_bytecode: options.dont_write_bytecode == Some(true),

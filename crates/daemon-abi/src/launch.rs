@@ -122,6 +122,16 @@ pub struct Launch {
     pub restrict_signal: bool,
     /// What is said for some interpreters; where several say the same thing for one, the last one holds.
     pub layers: Vec<Layer>,
+    /// The socket that telemetry is sent to, if any (`WSGITelemetryService`).
+    pub telemetry_socket: Option<Vec<u8>>,
+    /// Milliseconds between two reports.
+    pub telemetry_interval: u64,
+    /// `WSGITelemetryOptions`: telemetry tells of the `User-Agent`.
+    pub telemetry_user_agent: bool,
+    /// Microseconds of a request that telemetry tells of by itself; 0: none (`WSGISlowRequests`).
+    pub slow_requests: u64,
+    /// The process id of httpd's parent.
+    pub server_pid: u32,
     /// `WSGIDestroyInterpreter`: what Python runs at its end is run.
     pub shut_down: bool,
     /// `WSGICaseSensitivity`.
@@ -218,6 +228,10 @@ numbers! {
     "switch-interval" => switch_interval,
     "send-buffer" => send_buffer,
     "receive-buffer" => receive_buffer,
+    "telemetry-interval" => telemetry_interval,
+    "telemetry-user-agent" => telemetry_user_agent,
+    "slow-requests" => slow_requests,
+    "server-pid" => server_pid,
 }
 
 impl Launch {
@@ -233,6 +247,9 @@ impl Launch {
         }
         if let Some(home) = &self.home {
             pairs::push(&mut out, b"home", home);
+        }
+        if let Some(socket) = &self.telemetry_socket {
+            pairs::push(&mut out, b"telemetry-socket", socket);
         }
         if let Some(directory) = &self.python_eggs {
             pairs::push(&mut out, b"python-eggs", directory);
@@ -273,6 +290,7 @@ impl Launch {
                 b"home" => launch.home = Some(value.to_vec()),
                 b"python-path" => launch.python_path = value.to_vec(),
                 b"python-eggs" => launch.python_eggs = Some(value.to_vec()),
+                b"telemetry-socket" => launch.telemetry_socket = Some(value.to_vec()),
                 b"server-description" => launch.server_description = value.to_vec(),
                 b"server-mpm" => launch.server_mpm = value.to_vec(),
                 b"server-built" => launch.server_built = value.to_vec(),
@@ -420,6 +438,11 @@ mod tests {
                 },
                 Layer { restrict_signal: Some(false), ..Layer::default() },
             ],
+            telemetry_socket: Some(b"/run/t".to_vec()),
+            telemetry_interval: 500,
+            telemetry_user_agent: true,
+            slow_requests: 1_500_000,
+            server_pid: 99,
             shut_down: false,
             case_sensitive: true,
             switch_interval: 5000,

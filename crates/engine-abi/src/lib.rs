@@ -124,6 +124,16 @@ pub struct StartUp {
     pub layers: *const Layer,
     /// How many.
     pub layers_len: usize,
+    /// The path of the socket that telemetry is sent to; empty: none (`WSGITelemetryService`).
+    pub telemetry_socket: Bytes,
+    /// Seconds between two reports.
+    pub telemetry_interval: f64,
+    /// Telemetry tells of the `User-Agent` (`WSGITelemetryOptions`).
+    pub telemetry_user_agent: bool,
+    /// Seconds of a request that telemetry tells of by itself; 0: none (`WSGISlowRequests`).
+    pub slow_requests: f64,
+    /// The process id of httpd's parent.
+    pub server_pid: u32,
     /// `PYTHON_EGG_CACHE`; empty: as it is.
     pub python_eggs: Bytes,
     /// Seconds for `sys.setswitchinterval`; 0: Python's own.

@@ -29,6 +29,7 @@ use crate::registration::Registration;
 use crate::request::{Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
+use crate::telemetry::slow::SLOW;
 use crate::{Call, fork, thread_state};
 
 /// Ends the request when the call ends, however it ends.
@@ -55,6 +56,7 @@ pub(crate) fn serve(
     gil::forget_waits();
     let mut working = METRICS.begin(thread_state::number());
     let measure = Measure::begin();
+    let watched = SLOW.watch(&working, call, &request);
     let answering = Answering { interpreter, reload, call, request: &request };
     let answered = catch_unwind(AssertUnwindSafe(|| answering.answer()));
     let outcome = answered.unwrap_or_else(|panic| {
@@ -65,7 +67,10 @@ pub(crate) fn serve(
     if outcome == Outcome::Reload {
         working.does_not_count();
     } else if let Some(measure) = measure {
-        measure.end(&working, call, &request);
+        let done = measure.end(&working, call, &request);
+        if let Some(watched) = watched {
+            watched.end(&done);
+        }
     }
     outcome
 }

@@ -10,6 +10,11 @@ pub(crate) fn wall() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64())
 }
 
+/// Microseconds since 1970.
+pub(crate) fn wall_microseconds() -> u64 {
+    (wall() * 1e6) as u64
+}
+
 /// Microseconds of a clock that never goes back; never 0.
 pub(crate) fn monotonic() -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use engine_abi::{Level, Outcome};
@@ -20,6 +20,7 @@ use crate::metrics::METRICS;
 use crate::python::Gil;
 use crate::request::lock;
 use crate::start::{Error, StartUp};
+use crate::telemetry::Telemetry;
 use crate::{Call, Script, call, thread_state};
 
 /// The engine of a process.
@@ -32,6 +33,7 @@ pub struct Engine {
     ended: Condvar,
     /// The end was announced.
     announced: AtomicBool,
+    telemetry: OnceLock<Arc<Telemetry>>,
 }
 
 /// The interpreter of an application group, once it is made. The lock is waited for without the GIL.
@@ -64,6 +66,7 @@ pub fn open(startup: StartUp) -> Result<Engine, Error> {
         calls: Mutex::default(),
         ended: Condvar::new(),
         announced: AtomicBool::new(false),
+        telemetry: OnceLock::new(),
     })
 }
 
@@ -127,6 +130,13 @@ impl Engine {
         self.main.end_at_sigterm(&self.startup.log);
     }
 
+    /// Begins to send telemetry, if it is asked for. In the process that serves requests, once, without the GIL.
+    pub fn start_telemetry(&self) {
+        if let Some(telemetry) = Telemetry::start(&self.startup) {
+            let _ = self.telemetry.set(telemetry);
+        }
+    }
+
     /// The number of calls that are running.
     pub fn running(&self) -> usize {
         lock(&self.calls).running
@@ -136,6 +146,9 @@ impl Engine {
     /// thread.
     pub fn announce_stop(&self, reason: &str) {
         if !self.announced.swap(true, Ordering::AcqRel) {
+            if let Some(telemetry) = self.telemetry.get() {
+                telemetry.stopping(reason);
+            }
             self.each_interpreter(|interpreter| interpreter.process_stopping(reason));
         }
     }
@@ -183,6 +196,9 @@ impl Engine {
             calls = self.ended.wait_timeout(calls, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(calls);
+        if let Some(telemetry) = self.telemetry.get() {
+            telemetry.stopped();
+        }
         if self.startup.shut_down {
             self.each_interpreter(|interpreter| interpreter.shut_down(&self.startup.log));
         }

@@ -420,6 +420,11 @@ fn parse(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
+/// What the server says of a name.
+pub(crate) fn find<'a>(pairs: &[(&'a [u8], &'a [u8])], name: &[u8]) -> Option<&'a [u8]> {
+    pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
+}
+
 /// A number that the server sends along for us, by its name behind the prefix. The last one counts.
 pub(crate) fn carried(pairs: &[(&[u8], &[u8])], name: &[u8]) -> Option<u64> {
     let (_, value) = pairs.iter().rev().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;

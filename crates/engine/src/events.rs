@@ -11,7 +11,7 @@ use pyo3_ffi as ffi;
 
 use crate::Call;
 use crate::clock::{self, Cpu};
-use crate::environ::carried;
+use crate::environ::{carried, find};
 use crate::errors::log_here;
 use crate::exception::{self, Incident};
 use crate::functions::Fields;
@@ -154,7 +154,7 @@ impl<'a> Observer<'a> {
     /// What all events of a request begin with.
     fn fields<'py>(&self, py: Gil<'py>) -> Result<Fields<'py>> {
         let fields = Fields::new(py)?;
-        if let Some(id) = find(self.call, b"mod_wsgi.request_id") {
+        if let Some(id) = find(self.call.environ, b"mod_wsgi.request_id") {
             fields.object("request_id", &py.latin1(id)?)?;
         }
         Ok(fields)
@@ -164,7 +164,7 @@ impl<'a> Observer<'a> {
     fn origin<'py>(&self, py: Gil<'py>) -> Result<Fields<'py>> {
         let fields = self.fields(py)?;
         fields.int("thread_id", thread_state::number().into())?;
-        fields.int("server_pid", number(find(self.call, b"mod_wsgi.server_pid")))?;
+        fields.int("server_pid", number(find(self.call.environ, b"mod_wsgi.server_pid")))?;
         for (name, carrier) in [
             ("request_start", &b"request_start_us"[..]),
             ("queue_start", b"queue_start_us"),
@@ -257,10 +257,6 @@ pub(crate) fn response_started<'py>(
         fields.object("request_data", &data)?;
     }
     events.publish(py, "response_started", &fields.into_dict())
-}
-
-fn find<'a>(call: &Call<'a>, name: &[u8]) -> Option<&'a [u8]> {
-    call.environ.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
 }
 
 fn number(text: Option<&[u8]>) -> u64 {

@@ -10,8 +10,9 @@ use crate::boundary::python_fn;
 use crate::class::{Table, method_no_arguments};
 use crate::clock::{self, Cpu};
 use crate::errors;
-use crate::metrics::{Distribution, METRICS, PHASES, Phase, Thread, Window};
+use crate::metrics::{Distribution, METRICS, PHASES, Thread, Window};
 use crate::python::{Gil, Kind, Owned, Result, done};
+use crate::sample::Sample;
 
 /// A dict that is filled name by name.
 pub(crate) struct Fields<'py> {
@@ -84,10 +85,10 @@ python_fn! {
         _module: *mut ffi::PyObject,
         _none: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        if !METRICS.is_recording() {
+        if !METRICS.is_recording() || METRICS.is_given_away() {
             return Ok(py.none().into_ptr());
         }
-        Ok(describe_window(py, &METRICS.take_window())?.into_ptr())
+        Ok(describe_sample(py, &Sample::take())?.into_ptr())
     }
 }
 
@@ -186,31 +187,23 @@ fn describe_process(py: Gil<'_>) -> Result<Owned<'_>> {
     Ok(fields.into_dict())
 }
 
-fn describe_window<'py>(py: Gil<'py>, window: &Window) -> Result<Owned<'py>> {
+fn describe_sample<'py>(py: Gil<'py>, sample: &Sample) -> Result<Owned<'py>> {
     let fields = Fields::new(py)?;
-    let stop = clock::wall();
-    let period = (stop - window.start).max(1e-6);
-    let cpu = clock::process_cpu().since(window.cpu);
-    let share = Cpu { user: cpu.user / period, system: cpu.system / period };
-    let threads: Vec<(bool, Thread)> = METRICS.each_thread().collect();
-    let busy: u64 =
-        threads.iter().zip(&window.threads).map(|((_, thread), window)| window.busy(thread)).sum();
+    let Sample { window, threads, .. } = sample;
     fields.int("pid", std::process::id().into())?;
     fields.float("start_time", window.start)?;
-    fields.float("stop_time", stop)?;
-    fields.float("sample_period", period)?;
-    add_cpu(&fields, "utilization", share)?;
+    fields.float("stop_time", sample.stop)?;
+    fields.float("sample_period", sample.period)?;
+    add_cpu(&fields, "utilization", sample.cpu)?;
     // The older names of the same.
-    add_cpu(&fields, "time", share)?;
+    add_cpu(&fields, "time", sample.cpu)?;
     add_memory(&fields)?;
     fields.int("request_threads_maximum", threads.len() as u64)?;
-    fields
-        .int("request_threads_started", threads.iter().filter(|(seen, _)| *seen).count() as u64)?;
+    fields.int("request_threads_started", sample.started() as u64)?;
     fields.int("request_threads_active", METRICS.active().into())?;
-    let capacity = period * threads.len().max(1) as f64;
-    fields.float("capacity_utilization", (seconds(busy) / capacity).min(1.0))?;
+    fields.float("capacity_utilization", sample.capacity)?;
     fields.int("request_count", window.requests)?;
-    fields.float("request_throughput", window.requests as f64 / period)?;
+    fields.float("request_throughput", sample.throughput)?;
     for (class, count) in window.statuses.iter().enumerate() {
         fields.int(&format!("status_{}xx", class + 1), *count)?;
     }
@@ -220,13 +213,10 @@ fn describe_window<'py>(py: Gil<'py>, window: &Window) -> Result<Owned<'py>> {
     fields.int("output_writes", window.output_writes)?;
     fields.int("gil_wait_count", window.gil_waits)?;
     for ((phase, name), distribution) in PHASES.iter().zip(&window.phases) {
-        // In embedded mode nothing waits for a daemon.
-        let absent = matches!(phase, Phase::Queue | Phase::Daemon)
-            && distribution.count == 0
-            && window.requests > 0;
-        add_phase(&fields, name, (!absent).then_some(distribution))?;
+        let there = sample.has(*phase, distribution);
+        add_phase(&fields, name, there.then_some(distribution))?;
     }
-    add_threads(&fields, window, &threads)?;
+    add_threads(&fields, window, threads)?;
     Ok(fields.into_dict())
 }
 
@@ -238,8 +228,7 @@ fn add_phase(fields: &Fields<'_>, name: &str, times: Option<&Distribution>) -> R
         }
         return Ok(());
     };
-    let mean = if times.count == 0 { 0.0 } else { seconds(times.sum) / times.count as f64 };
-    fields.float(&format!("{name}_time"), mean)?;
+    fields.float(&format!("{name}_time"), times.mean() / 1e6)?;
     fields.int(&format!("{name}_time_min_us"), times.least)?;
     fields.int(&format!("{name}_time_max_us"), times.most)?;
     let buckets = py.list()?;

@@ -269,12 +269,9 @@ fn options<'py>(
     let path = |path: &Option<Vec<u8>>| path.as_ref().map_or(Ok(py.none()), |path| py.path(path));
     fields.object("home", &path(&startup.home)?)?;
     fields.object("python_eggs", &path(&startup.python_eggs)?)?;
-    // The GIL is that of the process, and its interval was set with the main interpreter.
-    if name.is_empty() {
-        let said = layers.clone().filter_map(|layer| layer.switch_interval).last();
-        if let Some(seconds) = said.or(startup.switch_interval) {
-            fields.float("switch_interval", seconds)?;
-        }
+    // The GIL is that of the process: its interval is set with the main interpreter.
+    if let Some(seconds) = startup.switch_interval().filter(|_| name.is_empty()) {
+        fields.float("switch_interval", seconds)?;
     }
     fields.object("serving", &fork::serving(py)?)?;
     let switch = |everywhere: bool, said: fn(&Layer) -> Option<bool>| {

@@ -33,8 +33,10 @@ mod output;
 mod python;
 mod registration;
 mod request;
+mod sample;
 mod start;
 mod start_response;
+mod telemetry;
 mod template;
 mod thread_state;
 mod watch;
@@ -47,6 +49,7 @@ pub use gil::{Saved, release_gil};
 pub use start::{
     Error, HashSeed, Layer, LogFn, Reload, ServerWords, Settings, StartUp, initialise,
 };
+pub use telemetry::Settings as Telemetry;
 pub use watch::current_thread;
 
 /// The script that answers, and how.

@@ -19,19 +19,21 @@ pub(crate) struct Measure {
 impl Measure {
     /// Begins, if anybody wants it.
     pub(crate) fn begin() -> Option<Self> {
-        METRICS.is_recording().then(|| Self { cpu: clock::thread_cpu(), started: now() })
+        METRICS
+            .is_recording()
+            .then(|| Self { cpu: clock::thread_cpu(), started: clock::wall_microseconds() })
     }
 
     /// Ends, and hands over what was found.
-    pub(crate) fn end(self, working: &Working, call: &Call<'_>, request: &Request) {
-        let finished = now();
+    pub(crate) fn end(self, working: &Working, call: &Call<'_>, request: &Request) -> Done {
+        let finished = clock::wall_microseconds();
         let time = |name| carried(call.environ, name).filter(|time| *time > 0);
         let received = time(b"request_start_us");
         let (queued, accepted) = (time(b"queue_start_us"), time(b"daemon_start_us"));
         let between = |from: Option<u64>, to: Option<u64>| Some(to?.saturating_sub(from?));
         let (waited, gil_waits) = gil::waits();
         let traffic = &request.traffic;
-        working.record(&Done {
+        let done = Done {
             status: request.status(),
             phases: [
                 between(received, queued.or(Some(self.started))),
@@ -44,15 +46,14 @@ impl Measure {
                 Some(traffic.output_time()),
             ],
             cpu: clock::thread_cpu().since(self.cpu),
+            gil_wait: waited,
             gil_waits,
             input_bytes: traffic.input_bytes(),
             input_reads: traffic.input_reads(),
             output_bytes: traffic.output_bytes(),
             output_writes: traffic.output_writes(),
-        });
+        };
+        working.record(&done);
+        done
     }
-}
-
-fn now() -> u64 {
-    (clock::wall() * 1e6) as u64
 }

@@ -15,7 +15,7 @@ use crate::request::lock;
 pub(crate) static METRICS: Metrics = Metrics::new();
 
 /// Requests of threads beyond this many are counted together with those of the last.
-const THREADS: usize = 256;
+pub(crate) const THREADS: usize = 256;
 
 /// 16 octaves of 4 steps from 1 ms on, and one for what took longer than 65.536 s.
 pub(crate) const BUCKETS: usize = 65;
@@ -57,6 +57,11 @@ pub(crate) struct Distribution {
 
 impl Distribution {
     const EMPTY: Self = Self { count: 0, sum: 0, least: 0, most: 0, buckets: [0; BUCKETS] };
+
+    /// The mean, in microseconds.
+    pub(crate) fn mean(&self) -> f64 {
+        if self.count == 0 { 0.0 } else { self.sum as f64 / self.count as f64 }
+    }
 
     fn add(&mut self, time: u64) {
         self.least = if self.count == 0 { time } else { self.least.min(time) };
@@ -113,6 +118,8 @@ pub(crate) struct Done {
     /// Microseconds, in the order of [`Phase`]; `None`: there was no such phase.
     pub(crate) phases: [Option<u64>; PHASES.len()],
     pub(crate) cpu: Cpu,
+    /// Microseconds.
+    pub(crate) gil_wait: u64,
     pub(crate) gil_waits: u64,
     pub(crate) input_bytes: u64,
     pub(crate) input_reads: u64,
@@ -175,6 +182,7 @@ pub(crate) struct Metrics {
     slots: [Slot; THREADS],
     timing: AtomicBool,
     recording: AtomicBool,
+    given_away: AtomicBool,
     window: Mutex<Window>,
 }
 
@@ -202,6 +210,16 @@ impl Working {
     /// It was not begun here after all.
     pub(crate) fn does_not_count(&mut self) {
         self.counts = false;
+    }
+
+    /// Which place among the threads it has.
+    pub(crate) fn place(&self) -> usize {
+        self.at
+    }
+
+    /// When it began, by the monotonic clock.
+    pub(crate) fn since(&self) -> u64 {
+        self.since
     }
 
     /// Microseconds since it began.
@@ -254,6 +272,7 @@ impl Metrics {
             }; THREADS],
             timing: AtomicBool::new(false),
             recording: AtomicBool::new(false),
+            given_away: AtomicBool::new(false),
             window: Mutex::new(Window::NEW),
         }
     }
@@ -304,6 +323,16 @@ impl Metrics {
             self.want_times();
             drop(self.take_window());
         }
+    }
+
+    /// What is recorded is for telemetry, and not for applications.
+    pub(crate) fn give_away(&self) {
+        self.given_away.store(true, Relaxed);
+    }
+
+    /// Whether applications may have what is recorded.
+    pub(crate) fn is_given_away(&self) -> bool {
+        self.given_away.load(Relaxed)
     }
 
     /// What was recorded since the last time, and a new beginning.

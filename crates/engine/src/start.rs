@@ -9,6 +9,8 @@ use std::fmt;
 use engine_abi::Level;
 use pyo3_ffi as ffi;
 
+use crate::telemetry;
+
 /// Writes one line to the server's log. Called on any thread, with or without the GIL.
 pub type LogFn = fn(Level, &[u8]);
 
@@ -103,6 +105,8 @@ pub struct StartUp {
     pub restrict_signal: bool,
     /// What is said for some interpreters; where several say the same thing for one, the last one holds.
     pub layers: Vec<Layer>,
+    /// Where telemetry is sent to, if anywhere.
+    pub telemetry: Option<telemetry::Settings>,
     /// The process runs scripts and answers no requests.
     pub service: bool,
     /// `PYTHON_EGG_CACHE`.
@@ -132,6 +136,13 @@ impl StartUp {
         self.layers.iter().filter(move |layer| {
             layer.application_group.as_deref().is_none_or(|name| name == application_group)
         })
+    }
+
+    /// Seconds for `sys.setswitchinterval` in this process; `None`: Python's own. The GIL is that of the process, and so
+    /// is what is said for the main interpreter.
+    pub(crate) fn switch_interval(&self) -> Option<f64> {
+        let said = self.layers_of(b"").filter_map(|layer| layer.switch_interval).last();
+        said.or(self.switch_interval)
     }
 }
 

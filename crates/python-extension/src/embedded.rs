@@ -69,6 +69,9 @@ fn open(startup: engine::StartUp) -> Result<Engine, engine::Error> {
     let opened = engine::open(startup);
     // The thread state stays with this thread, also when opening failed.
     let _kept = engine::release_gil();
+    if let Ok(engine) = &opened {
+        engine.start_telemetry();
+    }
     opened
 }
 
@@ -105,6 +108,14 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         restrict_signal: start.restrict_signal,
         // SAFETY: as above.
         layers: layers.iter().map(|given| unsafe { layer(given) }).collect(),
+        telemetry: some(start.telemetry_socket).map(|socket| engine::Telemetry {
+            socket,
+            interval: Duration::try_from_secs_f64(start.telemetry_interval)
+                .unwrap_or(Duration::MAX),
+            slow_requests: Duration::try_from_secs_f64(start.slow_requests).unwrap_or_default(),
+            user_agent: start.telemetry_user_agent,
+            server_pid: start.server_pid,
+        }),
         service: false,
         python_eggs: some(start.python_eggs),
         switch_interval: (start.switch_interval > 0.0).then_some(start.switch_interval),

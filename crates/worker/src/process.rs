@@ -16,7 +16,7 @@ use daemon_abi::ending::Ending;
 use daemon_abi::launch::{self, Launch};
 use daemon_abi::scoreboard::{Scoreboard, State};
 use engine::Outcome;
-use engine::{Call, Engine, Exchange, Layer, Reload, ServerWords, Settings, StartUp};
+use engine::{Call, Engine, Exchange, Layer, Reload, ServerWords, Settings, StartUp, Telemetry};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
 use std::io;
@@ -142,6 +142,13 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         // The main thread of a service script is its own.
         restrict_signal: launch.restrict_signal && launch.threads != 0,
         layers: launch.layers.iter().map(|layer| self::layer(launch, layer)).collect(),
+        telemetry: launch.telemetry_socket.as_ref().map(|socket| Telemetry {
+            socket: socket.clone(),
+            interval: Duration::from_millis(launch.telemetry_interval),
+            slow_requests: Duration::from_micros(launch.slow_requests),
+            user_agent: launch.telemetry_user_agent,
+            server_pid: launch.server_pid,
+        }),
         service: launch.threads == 0,
         python_eggs: launch.python_eggs.clone(),
         switch_interval: (launch.switch_interval > 0)
@@ -218,6 +225,7 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
     limits::set(&launch);
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();
+    engine.start_telemetry();
     for preload in &launch.preloads {
         // What went wrong is in the log; the next request tries again.
         let _ = engine.preload(&service::script(preload));

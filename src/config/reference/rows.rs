@@ -379,7 +379,8 @@ pub(super) static ROWS: &[Row] = &[
         Place::Main,
         "WSGISlowRequests seconds",
         "0: off",
-        "Accepted for configurations of mod_wsgi; this release has no telemetry yet.",
+        "How long a request takes that telemetry tells of by itself: while it runs, and when it is \
+         done. Needs `WSGITelemetryService`.",
         "WSGISlowRequests 2.5",
     ),
     row(
@@ -387,7 +388,11 @@ pub(super) static ROWS: &[Row] = &[
         Place::Main,
         "WSGITelemetryService unix:PATH [interval=SECONDS]",
         "none",
-        "Accepted for configurations of mod_wsgi; this release has no telemetry yet.",
+        "Has every process with Python send what it counts to a datagram socket, every so many \
+         seconds (at least 0.5, otherwise 1), in the format of mod_wsgi 6: requests, times, \
+         threads, processor time and memory, the beginning and the end of processes. The users of \
+         the processes must be able to write to the socket. Nothing waits for who listens: what \
+         is not taken at once is lost. `mod_wsgi.request_metrics()` then answers `None`.",
         "WSGITelemetryService unix:/run/telemetry.sock interval=5",
     ),
     row(
@@ -395,7 +400,9 @@ pub(super) static ROWS: &[Row] = &[
         Place::Main,
         "WSGITelemetryOptions None|All|[+|-]CaptureUserAgent ...",
         "None",
-        "Accepted for configurations of mod_wsgi; this release has no telemetry yet.",
+        "What telemetry says of slow requests besides the rest: with `CaptureUserAgent` the \
+         client's `User-Agent`. Flags with a sign change what earlier lines say, others replace \
+         it.",
         "WSGITelemetryOptions +CaptureUserAgent",
     ),
     row(

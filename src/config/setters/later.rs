@@ -10,7 +10,6 @@ use std::ffi::CStr;
 use super::{flag, globals, idle, idle_globally, idle_if_on};
 use crate::config::error::Error;
 use crate::config::setting::Setting;
-use crate::config::telemetry;
 use crate::httpd::{Answer, Command, Scope};
 use crate::module::Wsgi;
 
@@ -68,27 +67,6 @@ pub fn group_authoritative(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: 
     idle(command, scope, DIRECTIVE, because);
     Ok(())
 }
-
-pub fn slow_requests(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGISlowRequests";
-    globals(command, again(&mut scope), DIRECTIVE)?;
-    telemetry::slow(&Setting::argument(DIRECTIVE, word.to_bytes()))?;
-    idle_globally(command, scope, DIRECTIVE, NO_TELEMETRY)
-}
-
-pub fn telemetry_service(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    globals(command, again(&mut scope), telemetry::SERVICE)?;
-    telemetry::service(text.to_bytes())?;
-    idle_globally(command, scope, telemetry::SERVICE, NO_TELEMETRY)
-}
-
-pub fn telemetry_options(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    globals(command, again(&mut scope), telemetry::OPTIONS)?;
-    telemetry::options(text.to_bytes())?;
-    idle_globally(command, scope, telemetry::OPTIONS, NO_TELEMETRY)
-}
-
-const NO_TELEMETRY: &str = "this release does not have telemetry yet";
 
 /// Directives that cannot be accepted yet.
 macro_rules! missing {
