@@ -15,6 +15,16 @@ use super::words::Words;
 /// The directive's name.
 pub const DIRECTIVE: &str = "WSGIDaemonProcess";
 
+/// How the processes of a group come to run a script that changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reload {
+    /// The request that finds the change waits for a process that has loaded the script, and so do those after it.
+    #[default]
+    Replace,
+    /// Requests are answered with the old script until a process has loaded the new one.
+    Rolling,
+}
+
 /// A group of processes that run applications for httpd.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DaemonGroup {
@@ -132,6 +142,8 @@ pub struct DaemonGroup {
     pub memory_restart: u64,
     /// `queue-limit`: how many requests may wait for a worker; 0 for any number.
     pub queue_limit: u32,
+    /// `reload`: what becomes of the processes when a script changes.
+    pub reload: Reload,
     /// `shrink-timeout`: for how long one process less must have been enough; zero keeps all.
     pub shrink_timeout: Duration,
 
@@ -200,6 +212,7 @@ impl DaemonGroup {
             environment_files: Vec::new(),
             memory_restart: 0,
             queue_limit: 0,
+            reload: Reload::default(),
             shrink_timeout: Duration::from_secs(30),
             ineffective: Vec::new(),
         }
@@ -231,6 +244,13 @@ impl DaemonGroup {
             return Err(Error::ExclusiveOptions {
                 directive: DIRECTIVE,
                 first: "processes=MIN..MAX",
+                second: "threads=0",
+            });
+        }
+        if self.reload == Reload::Rolling && self.threads == 0 {
+            return Err(Error::ExclusiveOptions {
+                directive: DIRECTIVE,
+                first: "reload=rolling",
                 second: "threads=0",
             });
         }
@@ -314,6 +334,7 @@ mod tests {
         assert!(!parse("a processes=3").unwrap().is_elastic());
         assert!(!parse("a processes=3..3 threads=0").unwrap().is_elastic());
         assert!(refused("a processes=1..2 threads=0").starts_with("WRS1012: "));
+        assert!(refused("a reload=rolling threads=0").starts_with("WRS1012: "));
     }
 
     #[test]

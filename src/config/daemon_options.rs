@@ -4,7 +4,7 @@
 //! An option begins to have an effect by changing `later` to `now` in its row.
 
 use super::account;
-use super::daemon_group::{DIRECTIVE, DaemonGroup};
+use super::daemon_group::{DIRECTIVE, DaemonGroup, Reload};
 use super::environment;
 use super::error::Error;
 use super::setting::{Setting, unknown};
@@ -230,6 +230,13 @@ static OPTIONS: &[Row] = &[
         group.queue_limit = value.integer(0..=INT)?;
         Ok(())
     }),
+    now("reload", |group, value| {
+        group.reload = match value.one_of(&["replace", "rolling"])? {
+            "rolling" => Reload::Rolling,
+            _ => Reload::Replace,
+        };
+        Ok(())
+    }),
     now("shrink-timeout", |group, value| {
         group.shrink_timeout = value.seconds()?;
         Ok(())
@@ -276,8 +283,8 @@ mod tests {
 
     #[test]
     fn all_44_options_of_mod_wsgi_and_ours_are_known_once() {
-        const OURS: [&str; 5] =
-            ["env", "env-file", "memory-restart", "queue-limit", "shrink-timeout"];
+        const OURS: [&str; 6] =
+            ["env", "env-file", "memory-restart", "queue-limit", "reload", "shrink-timeout"];
         let known: BTreeSet<_> = names().collect();
         assert_eq!(known.len(), OPTIONS.len());
         assert_eq!(names().filter(|name| !OURS.contains(name)).count(), 44);
@@ -342,6 +349,7 @@ mod tests {
             ("server-metrics=off", "server-metrics=no"),
             ("memory-restart=500M", "memory-restart=500X"),
             ("queue-limit=0", "queue-limit=-1"),
+            ("reload=Rolling", "reload=roll"),
             ("env=A=", "env=A"),
             ("env=_a1=b=c", "env=1=b"),
             ("env-file=/srv/env", "env-file=srv/env"),

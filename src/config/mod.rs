@@ -40,7 +40,7 @@ mod trusted;
 mod words;
 
 pub use alias::{AliasOptions, route};
-pub use daemon_group::DaemonGroup;
+pub use daemon_group::{DaemonGroup, Reload};
 pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};
 pub use expand::Facts;

@@ -1,6 +1,6 @@
 //! Starting the leader of a process group, in the httpd parent.
 
-use crate::config::{InterpreterSection, PythonOptions};
+use crate::config::{InterpreterSection, PythonOptions, Reload};
 use crate::daemon::group::Group;
 use crate::httpd::{VERSION, server};
 use crate::python::Interpreter;
@@ -96,6 +96,7 @@ impl Recipe {
             },
             home: config.home.clone(),
             python_path: config.python_path.clone().unwrap_or_default(),
+            rolling: config.reload == Reload::Rolling,
             preloads: self.preloads.clone(),
             stack_size: config.stack_size.unwrap_or(0) as u64,
             maximum_requests: config.maximum_requests.into(),

@@ -68,6 +68,8 @@ pub struct Launch {
     pub home: Option<Vec<u8>>,
     /// `python-path=`.
     pub python_path: Vec<u8>,
+    /// `reload=rolling`: a changed script is loaded by new workers before the old ones end.
+    pub rolling: bool,
     /// Scripts to load, in order.
     pub preloads: Vec<Preload>,
     /// Stack of a worker thread in bytes; 0: the system's default.
@@ -198,6 +200,7 @@ numbers! {
     "scoreboard" => scoreboard,
     "least-processes" => least_processes,
     "bell" => bell,
+    "rolling" => rolling,
     "shrink-timeout" => shrink_timeout,
     "control" => control,
     "lifeline" => lifeline,
@@ -402,6 +405,7 @@ mod tests {
             uid: 33,
             home: Some(b"/srv".to_vec()),
             python_path: b"/a:/b".to_vec(),
+            rolling: true,
             preloads: vec![
                 Preload { filename: b"/a.wsgi".to_vec(), application_group: b"x".to_vec() },
                 Preload { filename: b"/b.wsgi".to_vec(), application_group: Vec::new() },

@@ -120,11 +120,14 @@ impl Answering<'_> {
                 continue;
             };
             if !fresh && self.call.script.reloading && self.wants_reload(&module, modified) {
-                if self.reload == Reload::Refuse {
-                    return Outcome::Reload;
+                match self.reload {
+                    Reload::Refuse => return Outcome::Reload,
+                    Reload::Keep => script.note_change(loader::modified(self.call.script.filename)),
+                    Reload::InPlace => {
+                        again = true;
+                        continue;
+                    }
                 }
-                again = true;
-                continue;
             }
             let events = &self.interpreter.events;
             let observer = Observer::of(py, events, self.call, self.request);
@@ -158,6 +161,10 @@ impl Answering<'_> {
         match script.state(now) {
             State::Current if !again => return Ok(false),
             State::Changed if self.reload == Reload::Refuse => return Err(Outcome::Reload),
+            State::Changed if self.reload == Reload::Keep => {
+                script.note_change(now.flatten());
+                return Ok(false);
+            }
             _ => {}
         }
         script

@@ -15,7 +15,7 @@ use crate::exchange::Exchange;
 use crate::fork::{self, Fork};
 use crate::gil::{self, release_gil};
 use crate::interpreter::Interpreter;
-use crate::loader;
+use crate::loader::{self, LoadedScript};
 use crate::metrics::METRICS;
 use crate::python::Gil;
 use crate::request::lock;
@@ -122,6 +122,20 @@ impl Engine {
         let now = Some(loader::modified(script.filename));
         let found = interpreter.scripts.find(script.filename);
         found.load(&interpreter, now, false, &self.startup.log).map_err(|_| ())
+    }
+
+    /// All scripts that are loaded, if one of them has changed since this was last asked; with [`Reload::Keep`](crate::Reload::Keep).
+    pub fn take_change(&self) -> Option<Vec<LoadedScript>> {
+        loader::take_change().then(|| {
+            let mut scripts = Vec::new();
+            self.each_interpreter(|it| scripts.extend(it.scripts.loaded(it.name())));
+            scripts
+        })
+    }
+
+    /// What [`take_change`](Self::take_change) told got lost: it is told again.
+    pub fn keep_change(&self) {
+        loader::keep_change();
     }
 
     /// The scripts to be loaded are the work of this process: SIGTERM and SIGINT raise `SystemExit` in them. On the thread of

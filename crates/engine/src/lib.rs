@@ -46,6 +46,7 @@ pub use engine_abi::{Level, Outcome};
 pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
+pub use loader::LoadedScript;
 pub use start::{
     Error, HashSeed, Layer, LogFn, Reload, ServerWords, Settings, StartUp, initialise,
 };

@@ -33,6 +33,19 @@ impl Scripts {
         Self { case_sensitive, by_path: Mutex::default() }
     }
 
+    /// Those that are loaded, of the interpreter of `application_group`.
+    pub(crate) fn loaded(&self, application_group: &[u8]) -> Vec<LoadedScript> {
+        let scripts: Vec<_> = lock(&self.by_path).values().cloned().collect();
+        let loaded = |script: &Arc<Script>| {
+            Some(LoadedScript {
+                filename: script.filename.clone(),
+                application_group: application_group.to_vec(),
+                seen: script.seen()?.unwrap_or(-1),
+            })
+        };
+        scripts.iter().filter_map(loaded).collect()
+    }
+
     /// The script at a path, loaded or not.
     pub(crate) fn find(&self, filename: &[u8]) -> Arc<Script> {
         let path = if self.case_sensitive {
@@ -50,6 +63,17 @@ impl Scripts {
     }
 }
 
+/// A script that is loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadedScript {
+    /// Its path.
+    pub filename: Vec<u8>,
+    /// The name of its interpreter; empty: the main one.
+    pub application_group: Vec<u8>,
+    /// When its file was changed, as it was last seen, in microseconds; -1 if it could not be looked at.
+    pub seen: i64,
+}
+
 /// A script.
 pub(crate) struct Script {
     filename: Vec<u8>,
@@ -58,6 +82,8 @@ pub(crate) struct Script {
     /// Held while the script is loaded; without the GIL when it is waited for.
     loading: Mutex<()>,
     loaded: Mutex<Option<Loaded>>,
+    /// What was last found of the file that is another than what is loaded, and is to be told.
+    noted: Mutex<Option<Modified>>,
 }
 
 struct Loaded {
@@ -81,6 +107,19 @@ pub(crate) enum State {
 
 static LOADED: AtomicBool = AtomicBool::new(false);
 
+/// A script has changed, and nobody has been told yet.
+static CHANGED: AtomicBool = AtomicBool::new(false);
+
+/// Whether a script changed since the last call.
+pub(crate) fn take_change() -> bool {
+    CHANGED.load(Ordering::Acquire) && CHANGED.swap(false, Ordering::AcqRel)
+}
+
+/// A change could not be told: it is to be told later.
+pub(crate) fn keep_change() {
+    CHANGED.store(true, Ordering::Release);
+}
+
 /// Whether a script has ever been loaded in this process.
 pub(crate) fn has_loaded() -> bool {
     LOADED.load(Ordering::Acquire)
@@ -103,6 +142,7 @@ impl Script {
             name,
             loading: Mutex::default(),
             loaded: Mutex::default(),
+            noted: Mutex::default(),
         }
     }
 
@@ -114,6 +154,19 @@ impl Script {
             (Some(loaded), Some(now)) if now.is_none() || loaded.modified != now => State::Changed,
             (Some(_), _) => State::Current,
         }
+    }
+
+    /// Notes that the file, or what the script says itself, is another than what is loaded: once for each state of the file.
+    pub(crate) fn note_change(&self, now: Modified) {
+        if lock(&self.noted).replace(now) != Some(now) {
+            keep_change();
+        }
+    }
+
+    /// What was last seen of the file, if the script is loaded.
+    fn seen(&self) -> Option<Modified> {
+        let loaded = lock(&self.loaded).as_ref()?.modified;
+        Some(lock(&self.noted).unwrap_or(loaded))
     }
 
     /// The module and what its `__mtime__` was, if the script is loaded.

@@ -21,6 +21,8 @@ pub enum Reload {
     InPlace,
     /// The call answers [`Outcome::Reload`](engine_abi::Outcome::Reload): another process shall take it.
     Refuse,
+    /// The call goes on with what is loaded; [`Engine::take_change`](crate::Engine::take_change) tells of it.
+    Keep,
 }
 
 /// What the server says of itself, for the module `apache`.

@@ -5,16 +5,18 @@
 //! *control* ends when the parent retires the group, *lifeline* when no httpd process is left that could
 //! send requests. So a graceful restart loses nothing, and no process is ever left behind.
 
-use crate::demand::{Demand, Sight};
+use crate::demand::Demand;
 use crate::limits;
 use crate::log::{self, line};
-use crate::offspring::{Offspring, Spare};
-use crate::process::{self, Inheritance};
-use crate::signals::{self, Signals};
+use crate::offspring::Offspring;
+use crate::process;
+use crate::report::{self, Reports};
+use crate::roll::Roll;
+use crate::signals::Signals;
 use crate::title;
 use daemon_abi::ending::Ending;
 use daemon_abi::launch::Launch;
-use daemon_abi::scoreboard::{Death, Scoreboard, State};
+use daemon_abi::scoreboard::Scoreboard;
 use daemon_abi::{privileges, spawn};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
@@ -27,6 +29,9 @@ use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+mod number;
+mod workers;
 
 /// Exit status of a leader that cannot start its group at all.
 const CANNOT_START: i32 = 3;
@@ -78,9 +83,12 @@ struct Leader {
     listeners: Vec<OwnedFd>,
     /// Workers hold the reading end and see its end when this process dies.
     leash: Pipe,
-    /// Workers write their process id here when they want to be replaced.
-    reports: Pipe,
+    /// What workers tell this process by, and where it hears of it.
+    report: OwnedFd,
+    reports: Reports,
     offspring: Offspring,
+    /// Which of them are to be followed by others with new code.
+    roll: Roll,
     /// How many workers there shall be, where that changes, and what is readable when a request has begun to wait.
     demand: Option<(Demand, OwnedFd)>,
 }
@@ -141,6 +149,7 @@ impl Leader {
             places = used.map_or(0, |last| last + 1).max(launch.least_processes as usize);
         }
         let offspring = Offspring::new(launch.processes(), places, now);
+        let (report, reports) = report::channel()?;
         Ok(Self {
             engine,
             board: Arc::new(board),
@@ -149,8 +158,10 @@ impl Leader {
             lifeline,
             listeners,
             leash: Pipe::new(OFlag::O_CLOEXEC)?,
-            reports: Pipe::new(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?,
+            report,
+            reports,
             offspring,
+            roll: Roll::new(launch.processes()),
             demand,
             launch,
         })
@@ -166,9 +177,7 @@ impl Leader {
             let now = Instant::now();
             let look_again = self.follow_demand(now);
             self.end_spare(now);
-            while let Some(worker) = self.offspring.due(now) {
-                self = self.start(worker);
-            }
+            self = self.fill(now).roll(now);
             for pid in self.offspring.overdue(now) {
                 line!(
                     Warning,
@@ -179,7 +188,8 @@ impl Leader {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
             let idle_look = self.offspring.has_spare().then(|| now + IDLE_PACE);
-            let wake = [self.offspring.next(), retired_until, look_again, idle_look];
+            let loading = self.roll.give_up_at();
+            let wake = [self.offspring.next(), retired_until, look_again, idle_look, loading];
             let wake = wake.into_iter().flatten().min();
             // A process that was just killed is reaped by SIGCHLD; do not spin until then.
             let wake = wake.map(|at| at.max(now + Duration::from_millis(20)));
@@ -219,7 +229,7 @@ impl Leader {
         // What is not watched is another one twice.
         let bell = self.demand.as_ref().map_or(lifeline, |(_, bell)| bell.as_fd());
         let control = if retired { lifeline } else { self.control.as_fd() };
-        let mut fds = [signals, lifeline, self.reports.reader.as_fd(), control, bell].map(poll_fd);
+        let mut fds = [signals, lifeline, self.reports.fd(), control, bell].map(poll_fd);
         match poll(&mut fds, wake.map_or(PollTimeout::NONE, timeout_until)) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
@@ -232,148 +242,11 @@ impl Leader {
         Ok(Events { signalled, lifeline, reported, control })
     }
 
-    /// Has as many workers as are needed, where that changes; when to look again if nothing happens before.
-    fn follow_demand(&mut self, now: Instant) -> Option<Instant> {
-        let workers = self.offspring.wanted();
-        let (demand, _) = self.demand.as_mut()?;
-        let starts = |worker: &usize| self.board.state(*worker) != State::Ready;
-        let sight = Sight {
-            waiting: self.board.waiting() as usize,
-            running: (0..workers).map(|worker| self.board.load(worker) as usize).sum(),
-            workers,
-            starting: (0..workers).filter(starts).count(),
-        };
-        let (wanted, again) = demand.look(now, sight);
-        if wanted > workers && !self.offspring.is_troubled() {
-            line!(
-                Info,
-                "process group '{}' has {} requests that wait, and gets {wanted} processes instead of {workers}",
-                self.group(),
-                sight.waiting
-            );
-            self.offspring.grow(wanted, now);
-        } else if wanted < workers {
-            line!(
-                Info,
-                "process group '{}' needs no more than {wanted} of its {workers} processes",
-                self.group()
-            );
-            self.shrink(now);
-        }
-        again.map(|again| now + again)
-    }
-
-    /// Gives up a worker. It gets no more requests from here on, and ends when it has answered those that are on their way:
-    /// one that connects to its socket later would not be heard.
-    fn shrink(&mut self, now: Instant) {
-        let Some((worker, Some(pid))) = self.offspring.shrink() else { return };
-        let generation = self.board.generation(worker);
-        self.board.set_state(worker, pid, State::Draining);
-        let until = now + Duration::from_millis(self.launch.graceful_timeout);
-        self.offspring.spare(Spare { pid, worker, generation, until });
-    }
-
-    /// Ends the workers without a place that have nothing to do any more.
-    fn end_spare(&mut self, now: Instant) {
-        let board = Arc::clone(&self.board);
-        let is_idle = |it: &Spare| board.in_flight_to(it.worker, it.generation) == 0;
-        for spare in self.offspring.take_idle(now, is_idle) {
-            self.board.set_ending(spare.worker, spare.generation, spare.pid, Ending::NotNeeded);
-            let _ = kill(Pid::from_raw(spare.pid), Signal::SIGTERM);
-            self.offspring.told(&spare, self.kill_at(now));
-        }
-    }
-
     /// When a worker is killed that begins to finish its requests now.
     fn kill_at(&self, now: Instant) -> Instant {
         let patience = self.launch.graceful_timeout.max(self.launch.eviction_timeout)
             + self.launch.shutdown_timeout;
         now + Duration::from_millis(patience) + REAPING
-    }
-
-    /// Forks a worker. The child never comes back; it takes what it needs out of the leader.
-    fn start(mut self, worker: usize) -> Self {
-        // The worker lets them go when it can hear them itself.
-        signals::hold(true);
-        let forked = engine::fork();
-        if !matches!(forked, Ok(engine::Fork::Child)) {
-            signals::hold(false);
-        }
-        match forked {
-            Ok(engine::Fork::Child) => {
-                let Self { launch, engine, board, listeners, leash, reports, .. } = self;
-                let (Pipe { reader: leash, writer }, Pipe { reader, writer: report }) =
-                    (leash, reports);
-                drop((writer, reader, self.control, self.lifeline, self.signals));
-                process::main(Inheritance {
-                    launch,
-                    engine,
-                    board,
-                    worker,
-                    listeners,
-                    leash,
-                    report,
-                })
-            }
-            Ok(engine::Fork::Parent(pid)) => self.offspring.started(worker, pid, Instant::now()),
-            Err(error) => {
-                line!(
-                    Critical,
-                    "WRS5004: a worker of process group '{}' cannot be forked: {error}",
-                    self.group()
-                );
-                self.offspring.not_started(worker, Instant::now());
-            }
-        }
-        self
-    }
-
-    fn read_reports(&mut self) {
-        let mut pid = [0; 4];
-        while let Ok(4) = nix::unistd::read(&self.reports.reader, &mut pid) {
-            let now = Instant::now();
-            self.offspring.leaves(i32::from_ne_bytes(pid), now, self.kill_at(now));
-        }
-    }
-
-    fn reap(&mut self) {
-        // Before the reaping, so that a worker which reported and left at once is known as one that left.
-        self.read_reports();
-        let mut status = 0;
-        loop {
-            // SAFETY: waits for children of this process only; `status` lives for the call.
-            let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
-            if pid <= 0 {
-                return;
-            }
-            let well = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
-            // A service script that is done at once, however well, must not be started in a tight loop.
-            let stays = well && self.launch.threads != 0;
-            let Some(ended) = self.offspring.ended(pid, stays, Instant::now()) else { continue };
-            let death = Death { pid, status };
-            self.board.worker_ended(ended.worker, death);
-            let group = self.group();
-            let pause = match ended.pause {
-                Some(pause) if !pause.is_zero() => {
-                    format!("; it could not stay up, the next one starts in {pause:?}")
-                }
-                _ => String::new(),
-            };
-            let ending = self.board.ending(ended.worker, pid).filter(|_| !death.is_crash());
-            if let Some(ending) = ending {
-                line!(
-                    Info,
-                    "worker process {pid} of process group '{group}' was ended by {ending}"
-                );
-            } else if well {
-                line!(Info, "worker process {pid} of process group '{group}' ended{pause}");
-            } else {
-                line!(
-                    Error,
-                    "WRS5005: worker process {pid} of process group '{group}' {death}{pause}"
-                );
-            }
-        }
     }
 
     /// Ends all workers: politely, and by force when their time is over.

@@ -19,6 +19,8 @@ mod monitor;
 mod offspring;
 mod process;
 mod pulse;
+mod report;
+mod roll;
 mod seats;
 mod service;
 mod signals;

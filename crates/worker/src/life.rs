@@ -9,6 +9,7 @@ use crate::messenger::Messenger;
 use crate::monitor::{Due, Sight, Timers};
 use crate::process::Worker;
 use crate::pulse::Pulse;
+use crate::report::Report;
 use crate::seats::Running;
 use crate::signals::Signals;
 use daemon_abi::ending::Ending;
@@ -31,8 +32,6 @@ pub(crate) struct Life<'w> {
     signals: Signals,
     /// End of file: the leader died.
     leash: OwnedFd,
-    /// Where a worker that is to be replaced writes its process id.
-    report: OwnedFd,
     timers: Timers,
     pulse: Pulse,
     started: Instant,
@@ -44,12 +43,11 @@ impl<'w> Life<'w> {
         launch: &'w Launch,
         signals: Signals,
         leash: OwnedFd,
-        report: OwnedFd,
     ) -> Self {
         let timers = Timers::new(launch);
         let pulse = Pulse::start(worker, timers.needs_pulse());
         let started = Instant::now();
-        Self { worker, launch, signals, leash, report, timers, pulse, started }
+        Self { worker, launch, signals, leash, timers, pulse, started }
     }
 
     /// Waits until this process is to end.
@@ -172,7 +170,7 @@ impl<'w> Life<'w> {
         set_limit(worker, patience.saturating_add(shutdown).saturating_add(Duration::from_secs(1)));
         if ending.is_replaced() {
             // The new worker listens on the same socket: nothing that waits there is lost.
-            let _ = nix::unistd::write(&self.report, &worker.pid.to_ne_bytes());
+            worker.tell(&Report::Leaves { pid: worker.pid });
         }
         worker.connections.drain();
         if ending.is_fault() {

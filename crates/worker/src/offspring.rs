@@ -15,6 +15,8 @@ const GOOD_LIFE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 struct Place {
     pid: Option<i32>,
+    /// The process that is to take the place of the other one when it is ready.
+    successor: Option<i32>,
     started: Instant,
     failures: u32,
     /// When an empty place is to be filled.
@@ -59,10 +61,17 @@ pub(crate) struct Ended {
     pub pause: Option<Duration>,
 }
 
+impl Place {
+    /// Whether it is to be filled. A process that is to follow another one does that too.
+    fn is_empty(&self) -> bool {
+        self.pid.is_none() && self.successor.is_none()
+    }
+}
+
 impl Offspring {
     /// Nobody yet, with places for `most` of which the first `wanted` are in use.
     pub(crate) fn new(most: usize, wanted: usize, now: Instant) -> Self {
-        let place = || Place { pid: None, started: now, failures: 0, due: now };
+        let place = || Place { pid: None, successor: None, started: now, failures: 0, due: now };
         let places = (0..most).map(|_| place()).collect();
         Self { places, wanted, spare: Vec::new(), leaving: Vec::new() }
     }
@@ -74,7 +83,7 @@ impl Offspring {
 
     /// A place that should be filled now.
     pub(crate) fn due(&self, now: Instant) -> Option<usize> {
-        self.in_use().position(|place| place.pid.is_none() && place.due <= now)
+        self.in_use().position(|place| place.is_empty() && place.due <= now)
     }
 
     /// How many places are in use.
@@ -97,7 +106,8 @@ impl Offspring {
     /// Gives up the last place in use; the place, and its process if there is one.
     pub(crate) fn shrink(&mut self) -> Option<(usize, Option<i32>)> {
         let worker = self.wanted.checked_sub(1)?;
-        let pid = self.places.get_mut(worker)?.pid.take();
+        let place = self.places.get_mut(worker).filter(|place| place.successor.is_none())?;
+        let pid = place.pid.take();
         self.wanted = worker;
         Some((worker, pid))
     }
@@ -134,6 +144,51 @@ impl Offspring {
             place.pid = Some(pid);
             place.started = now;
         }
+    }
+
+    /// The place of a process.
+    pub(crate) fn place_of(&self, pid: i32) -> Option<usize> {
+        self.places.iter().position(|place| place.pid == Some(pid))
+    }
+
+    /// Whether there is a process in a place.
+    pub(crate) fn is_filled(&self, worker: usize) -> bool {
+        self.in_use().nth(worker).is_some_and(|place| place.pid.is_some())
+    }
+
+    /// A process was started that is to follow the one in a place. There is one at a time.
+    pub(crate) fn successor_started(&mut self, worker: usize, pid: i32) {
+        if let Some(place) = self.places.get_mut(worker) {
+            place.successor = Some(pid);
+        }
+    }
+
+    /// The process that is to follow another one.
+    pub(crate) fn successor(&self) -> Option<i32> {
+        self.places.iter().find_map(|place| place.successor)
+    }
+
+    /// It ended before it could; `false`: it is another process that ended.
+    pub(crate) fn successor_ended(&mut self, pid: i32) -> bool {
+        let place = self.places.iter_mut().find(|place| place.successor == Some(pid));
+        place.map(|place| place.successor = None).is_some()
+    }
+
+    /// It takes its place; the place, and the process that was there if there still is one, which is killed at `kill_at`.
+    pub(crate) fn take_over(
+        &mut self,
+        pid: i32,
+        now: Instant,
+        kill_at: Instant,
+    ) -> Option<(usize, Option<i32>)> {
+        let worker = self.places.iter().position(|place| place.successor == Some(pid))?;
+        let place = self.places.get_mut(worker)?;
+        place.successor = None;
+        place.started = now;
+        place.failures = 0;
+        let former = place.pid.replace(pid);
+        self.leaving.extend(former.map(|pid| Leaving { pid, worker, kill_at }));
+        Some((worker, former))
     }
 
     /// The fork itself failed: try again after a pause.
@@ -181,7 +236,7 @@ impl Offspring {
 
     /// When something is to be done next.
     pub(crate) fn next(&self) -> Option<Instant> {
-        let places = self.in_use().filter(|place| place.pid.is_none()).map(|place| place.due);
+        let places = self.in_use().filter(|place| place.is_empty()).map(|place| place.due);
         places.chain(self.leaving.iter().map(|it| it.kill_at)).min()
     }
 
@@ -200,7 +255,13 @@ impl Offspring {
     pub(crate) fn pids(&self) -> impl Iterator<Item = i32> + '_ {
         let leaving = self.leaving.iter().map(|it| it.pid);
         let spare = self.spare.iter().map(|it| it.pid);
-        self.places.iter().filter_map(|place| place.pid).chain(spare).chain(leaving)
+        let successor = self.successor();
+        self.places
+            .iter()
+            .filter_map(|place| place.pid)
+            .chain(successor)
+            .chain(spare)
+            .chain(leaving)
     }
 }
 
@@ -293,6 +354,42 @@ mod tests {
         offspring.started(1, 12, now);
         assert_eq!(offspring.pids().collect::<Vec<_>>(), [10, 12, 11]);
         assert_eq!(offspring.ended(11, true, now), Some(Ended { worker: 1, pause: None }));
+    }
+
+    #[test]
+    fn a_process_that_follows_another_takes_its_place_when_it_is_ready() {
+        let now = Instant::now();
+        let later = now + Duration::from_secs(5);
+        let mut offspring = Offspring::new(2, 2, now);
+        offspring.started(0, 10, now);
+        offspring.started(1, 11, now);
+        offspring.successor_started(1, 12);
+        assert_eq!((offspring.successor(), offspring.shrink()), (Some(12), None));
+        assert_eq!(offspring.pids().collect::<Vec<_>>(), [10, 11, 12]);
+        assert_eq!(offspring.take_over(11, now, later), None);
+        assert_eq!(offspring.take_over(12, now, later), Some((1, Some(11))));
+        assert_eq!((offspring.place_of(12), offspring.place_of(11)), (Some(1), None));
+        assert_eq!(offspring.overdue(later), [11]);
+        assert_eq!(offspring.ended(11, true, now), Some(Ended { worker: 1, pause: None }));
+    }
+
+    #[test]
+    fn a_place_whose_process_ends_is_left_to_the_one_that_follows_unless_that_fails() {
+        let now = Instant::now();
+        for ready in [true, false] {
+            let mut offspring = Offspring::new(1, 1, now);
+            offspring.started(0, 10, now);
+            offspring.successor_started(0, 11);
+            offspring.ended(10, true, now);
+            assert_eq!((offspring.due(now), offspring.is_filled(0)), (None, false));
+            if ready {
+                assert_eq!(offspring.take_over(11, now, now), Some((0, None)));
+                assert_eq!((offspring.due(now), offspring.is_filled(0)), (None, true));
+            } else {
+                assert!(offspring.successor_ended(11) && !offspring.successor_ended(11));
+                assert_eq!(offspring.due(now), Some(0));
+            }
+        }
     }
 
     #[test]

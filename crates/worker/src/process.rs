@@ -7,20 +7,24 @@ use crate::connections::Connections;
 use crate::life::Life;
 use crate::limits;
 use crate::log::{self, line};
+use crate::report::{Report, SeenScript};
 use crate::seats::Seats;
 use crate::service;
 use crate::signals::{self, Signals};
 use crate::threads;
 use crate::title;
 use daemon_abi::ending::Ending;
-use daemon_abi::launch::{self, Launch};
+use daemon_abi::launch::{self, Launch, Preload};
 use daemon_abi::scoreboard::{Scoreboard, State};
-use engine::Outcome;
-use engine::{Call, Engine, Exchange, Layer, Reload, ServerWords, Settings, StartUp, Telemetry};
+use engine::{Call, Engine, Exchange, Layer, LoadedScript, Outcome};
+use engine::{Reload, ServerWords, Settings, StartUp, Telemetry};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::signal::Signal;
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::SeqCst};
 use std::time::Duration;
@@ -30,14 +34,29 @@ pub(crate) struct Inheritance {
     pub(crate) launch: Launch,
     pub(crate) engine: &'static Engine,
     pub(crate) board: Arc<Scoreboard>,
-    pub(crate) worker: usize,
+    pub(crate) order: Order,
     /// The sockets of all workers; the others' are closed.
     pub(crate) listeners: Vec<OwnedFd>,
     /// End of file: the leader died.
     pub(crate) leash: OwnedFd,
-    /// Where a worker that wants to be replaced writes its process id.
+    /// Where it tells its leader.
     pub(crate) report: OwnedFd,
 }
+
+/// Which worker is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct Order {
+    /// Its place.
+    pub(crate) worker: usize,
+    /// It loads its scripts first and tells when it could take the place of the one that is there; otherwise it is in its
+    /// place from the beginning.
+    pub(crate) follows: bool,
+    /// Scripts that others of its group have loaded.
+    pub(crate) scripts: Vec<Preload>,
+}
+
+/// Exit status of a worker that was to follow another one and cannot load its scripts.
+pub(crate) const CANNOT_LOAD: i32 = 4;
 
 /// What the threads of a worker share.
 pub(crate) struct Worker {
@@ -58,6 +77,8 @@ pub(crate) struct Worker {
     /// Becomes readable when a thread has found a reason to end.
     pub(crate) wish: EventFd,
     pub(crate) seats: Seats,
+    /// Where it tells its leader.
+    report: OwnedFd,
 }
 
 impl Worker {
@@ -68,6 +89,12 @@ impl Worker {
         let outcome = self.engine.call(call, exchange);
         self.seats.end(self.engine);
         self.board.end_request(self.place, self.pid);
+        if let Some(scripts) = self.engine.take_change() {
+            let scripts = scripts.into_iter().map(seen).collect();
+            if !self.tell(&Report::Changed { pid: self.pid, scripts }) {
+                self.engine.keep_change();
+            }
+        }
         match outcome {
             Outcome::Reload => self.end_because(Ending::ScriptChanged),
             Outcome::Stopping => {}
@@ -109,6 +136,11 @@ impl Worker {
         Ending::from_code(self.ending.load(SeqCst))
     }
 
+    /// Tells the leader; whether that worked.
+    pub(crate) fn tell(&self, report: &Report) -> bool {
+        report.send(&self.report)
+    }
+
     /// Why the leader ends this process, if it does.
     pub(crate) fn told_by_leader(&self) -> Option<Ending> {
         self.board.ending(self.place, self.pid)
@@ -118,6 +150,12 @@ impl Worker {
     fn set_state(&self, state: State) {
         self.board.set_state(self.place, self.pid, state);
     }
+}
+
+/// A script as the leader hears of it.
+fn seen(script: LoadedScript) -> SeenScript {
+    let LoadedScript { filename, application_group, seen } = script;
+    (Preload { filename, application_group }, seen)
 }
 
 fn pid() -> i32 {
@@ -162,7 +200,7 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
             mpm_name: launch.server_mpm.clone(),
             build_date: launch.server_built.clone(),
         },
-        reload: Reload::Refuse,
+        reload: if launch.rolling { Reload::Keep } else { Reload::Refuse },
         log: log::write,
     }
 }
@@ -197,12 +235,16 @@ pub(crate) fn main(inheritance: Inheritance) -> ! {
 }
 
 fn run(inheritance: Inheritance) -> io::Result<i32> {
-    let Inheritance { launch, engine, board, worker: place, mut listeners, leash, report } =
-        inheritance;
+    let Inheritance { launch, engine, board, order, mut listeners, leash, report } = inheritance;
+    let place = order.worker;
     if place >= listeners.len() {
         return Err(io::Error::other("there is no socket for it"));
     }
-    board.worker_started(place, pid());
+    let mut generation = board.generation(place).wrapping_add(1);
+    if !order.follows {
+        board.worker_started(place, pid());
+        generation = board.generation(place);
+    }
     let listener = listeners.swap_remove(place);
     drop(listeners);
     if launch.threads == 0 {
@@ -226,9 +268,8 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();
     engine.start_telemetry();
-    for preload in &launch.preloads {
-        // What went wrong is in the log; the next request tries again.
-        let _ = engine.preload(&service::script(preload));
+    if !load(engine, &launch, &order) {
+        return Ok(CANNOT_LOAD);
     }
     let worker = Arc::new(Worker {
         engine,
@@ -241,15 +282,39 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
         pid: pid(),
         requests: AtomicU64::new(0),
         maximum_requests: launch.maximum_requests,
-        generation: board.generation(place),
+        generation,
         ending: AtomicU8::new(0),
         seats: Seats::new(launch.threads),
         wish: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+        report,
     });
     threads::start(&worker, launch.stack_size)?;
     worker.set_state(State::Ready);
+    if order.follows && !worker.tell(&Report::Ready { pid: worker.pid }) {
+        return Err(io::Error::other("its leader does not listen"));
+    }
     line!(Info, "a worker of process group '{}' is ready for requests", worker.group);
-    let life = Life::begin(&worker, &launch, signals, leash, report);
+    let life = Life::begin(&worker, &launch, signals, leash);
     let ending = life.wait()?;
     Ok(life.end(ending))
+}
+
+/// Loads the scripts that are known; whether a worker that was to follow another one can go on.
+fn load(engine: &Engine, launch: &Launch, order: &Order) -> bool {
+    let mut found = order.scripts.is_empty();
+    let others = order.scripts.iter().filter(|script| !launch.preloads.contains(script));
+    for script in launch.preloads.iter().chain(others) {
+        let needed = order.follows && order.scripts.contains(script);
+        // One that others have loaded may have been removed since.
+        if needed && !Path::new(OsStr::from_bytes(&script.filename)).exists() {
+            continue;
+        }
+        // What went wrong is in the log; otherwise the next request tries again.
+        let loaded = engine.preload(&service::script(script)).is_ok();
+        if needed && !loaded {
+            return false;
+        }
+        found |= needed;
+    }
+    found || !order.follows
 }

@@ -213,6 +213,15 @@ pub(super) static ROWS: &[OptionRow] = &[
         "How many requests may wait for the group; others get 503 with `Retry-After` at once.",
     ),
     option(
+        "reload",
+        "`replace` or `rolling`",
+        "`replace`",
+        "What happens when a script has changed (with `WSGIScriptReloading`). `replace`: the next request gets the new one, and waits \
+         until a process has loaded it. `rolling`: requests get the old one until a new process has loaded the new one, one process after \
+         the other, so none waits; if it cannot be loaded, the error log has the traceback and the old processes go on. \
+         Meanwhile there is one process more, and those that finish requests.",
+    ),
+    option(
         "shrink-timeout",
         "seconds",
         "30",
