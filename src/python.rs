@@ -3,6 +3,7 @@
 //! Runs in the httpd parent while the configuration is checked. The interpreter runs as the user who will use
 //! it, isolated and without `site`, so that nothing of a virtual environment is executed.
 
+use crate::config::Pyvenv;
 use daemon_abi::privileges::Identity;
 use daemon_abi::spawn::{Directory, Output, Spawn};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -47,6 +48,24 @@ pub struct Interpreter {
     pub abi: String,
     /// Its libpython; `None` if it has none, or it is not installed.
     pub libpython: Option<PathBuf>,
+}
+
+impl Interpreter {
+    /// What is wrong with the virtual environment it is of, if that was made for another version: what is installed there is
+    /// not found.
+    pub fn outdated_environment(&self) -> Option<String> {
+        let home = self.executable.parent()?.parent()?;
+        let pyvenv = Pyvenv::parse(&std::fs::read(home.join(Pyvenv::FILE)).ok()?);
+        let made_for = String::from_utf8_lossy(pyvenv.minor()?).into_owned();
+        (made_for != self.version).then(|| {
+            format!(
+                "the virtual environment '{}' was made for Python {made_for} and its interpreter is Python {} now, which \
+                 does not find what is installed there: make the environment again",
+                home.display(),
+                self.version
+            )
+        })
+    }
 }
 
 /// For a person: version and path.

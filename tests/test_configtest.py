@@ -137,3 +137,113 @@ def test_a_home_directory_that_is_missing_is_told():
 def test_a_script_that_is_missing_is_told():
     _, said = configtest("WSGIScriptAlias / /there/is/no.wsgi")
     assert "/there/is/no.wsgi" in said
+
+
+# What is told of a configuration as a whole: the id, the line of the configuration counted from 0, and words of the message.
+FOUND = {
+    "a group that is not there": ("WSGIProcessGroup sit\nWSGIDaemonProcess site", "WRS1044", 0, "did you mean 'site'?"),
+    "a group of another virtual host": (
+        "<VirtualHost *:1>\nServerName a\nWSGIDaemonProcess site\n</VirtualHost>\nWSGIProcessGroup site",
+        *("WRS1046", 4, "belongs to a virtual host with another ServerName"),
+    ),
+    "an application group that is no expansion": ("WSGIApplicationGroup %{SERVERS}", "WRS1047", 0, "'%{SERVERS}' is no known expansion"),
+    "one in a section": ("<Location /a>\nWSGIApplicationGroup %{ENV}\n</Location>", "WRS1047", 1, "'%{ENV}'"),
+    "embedded mode that is off": (
+        "WSGIRestrictEmbedded On\nWSGIScriptAlias / ${APPLICATIONS}/hello.wsgi",
+        *("WRS1048", 1, "WSGIRestrictEmbedded forbids"),
+    ),
+    "an alias behind a shorter one": (
+        "WSGIScriptAlias /a ${APPLICATIONS}/hello.wsgi\nWSGIScriptAlias /a/b ${APPLICATIONS}/environ.wsgi",
+        *("WRS1049", 1, "never come here: the alias '/a' at"),
+    ),
+    "a relative script": ("WSGIScriptAlias / hello.wsgi", "WRS1050", 0, "'hello.wsgi' is relative"),
+    "a script that is not there": ("\nWSGIScriptAlias / /no.wsgi", "WRS1051", 1, "'/no.wsgi'"),
+    "a home that is not there": ("WSGIDaemonProcess site home=/no/home", "WRS1053", 0, "'home=/no/home'"),
+    "a Python home for all that is none": ("WSGIPythonHome /etc", "WRS1055", 0, "no bin/python in the Python home '/etc'"),
+    "a group for scripts only": (
+        "WSGIDaemonProcess jobs threads=0\nWSGIScriptAlias / ${APPLICATIONS}/hello.wsgi process-group=jobs",
+        *("WRS1057", 1, "has threads=0"),
+    ),
+    "a group that may be used and is not there": ("WSGIRestrictProcess %{GLOBAL} sit\nWSGIDaemonProcess site", "WRS1064", 0, "'site'?"),
+    "proxies without headers": ("<Location /a>\nWSGITrustedProxies 10.0.0.1\n</Location>", "WRS1065", 1, "name the headers"),
+    "a callable that is no expansion": ("WSGICallableObject %{GLOBAL}", "WRS1066", 0, "taken for 'application'"),
+    "an option that needs another": ("WSGIDaemonProcess site interrupt-timeout=5", "WRS1067", 0, "only follows request-timeout"),
+    "applications in one interpreter": (
+        "WSGIApplicationGroup %{GLOBAL}\nWSGIScriptAlias /a ${APPLICATIONS}/hello.wsgi\nWSGIScriptAlias /b ${APPLICATIONS}/environ.wsgi",
+        *("WRS1068", 2, "shares the interpreter '%{GLOBAL}' of httpd's own processes"),
+    ),
+}
+ERRORS = {"WRS1053", "WRS1055"}
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("name", FOUND)
+def test_what_does_not_fit_together_is_told_with_its_line(name):
+    config, identifier, line, words = FOUND[name]
+    httpd = Httpd(config)
+    code, said = httpd.configtest()
+    assert (code != 0) is (identifier in ERRORS), said
+    line += (httpd.directory / "httpd.conf").read_text().count("\n") - config.count("\n") + 1
+    told = [text for text in said.split("\n") if f"{identifier}: {httpd.directory}/httpd.conf:{line}: " in text]
+    assert len(told) == 1, said
+    assert words in told[0]
+    assert len(re.findall(r"WRS10[4-6]\d: ", said)) == 1, said
+
+
+@pytest.mark.ours
+def test_what_may_be_meant_is_told_by_the_test_only():
+    with Httpd(FOUND["applications in one interpreter"][0]) as httpd:
+        assert [line.raw for line in httpd.error_log.lines() if "WRS1068" in line.raw] == []
+
+
+@pytest.mark.ours
+class TestEnvironments:
+    """A virtual environment that does not fit the Python on the machine any more."""
+
+    @staticmethod
+    def environment(httpd, version, interpreter):
+        home = httpd.directory / "venv"
+        (home / "bin").mkdir(parents=True)
+        (home / "pyvenv.cfg").write_text(f"home = /opt/gone/bin\nversion = {version}\n")
+        (home / "bin" / "python").symlink_to(interpreter)
+        return home
+
+    @pytest.mark.parametrize("directive", ["WSGIDaemonProcess app python-home={}", "WSGIPythonHome {}"])
+    def test_whose_interpreter_is_gone(self, directive):
+        httpd = Httpd(directive.format("${DIRECTORY}/venv"), python_home=False)
+        home = self.environment(httpd, "3.9.2", "/opt/gone/bin/python3.9")
+        code, said = httpd.configtest()
+        assert code != 0
+        assert re.search(r"WRS1058: \S+httpd\.conf:\d+: error: ", said), said
+        assert f"'{home}' was made for Python 3.9.2 in '/opt/gone/bin', which is gone" in said
+
+    @pytest.mark.parametrize("directive", ["WSGIDaemonProcess app python-home={}", "WSGIPythonHome {}"])
+    def test_whose_interpreter_has_another_version_now(self, directive, stage):
+        httpd = Httpd(directive.format("${DIRECTORY}/venv"), python_home=False)
+        home = self.environment(httpd, "3.9.2", (stage.venv / "bin" / "python").resolve())
+        code, said = httpd.configtest()
+        assert code == 0, said
+        assert re.search(r"WRS1059: \S+httpd\.conf:\d+: warning: ", said), said
+        assert f"'{home}' was made for Python 3.9 and its interpreter is Python 3." in said
+
+
+@pytest.mark.ours
+@pytest.mark.root
+def test_what_the_user_of_a_group_cannot_reach_is_told():
+    config = """WSGIDaemonProcess app user=#65534 group=#65534 home=${DIRECTORY}/closed python-home=${DIRECTORY}/closed/venv
+WSGIScriptAlias / ${DIRECTORY}/closed.wsgi process-group=app
+"""
+    httpd = Httpd(config)
+    closed = httpd.directory / "closed"
+    (closed / "venv" / "bin").mkdir(parents=True)
+    (closed / "venv" / "bin" / "python").symlink_to(Httpd.stage.venv / "bin" / "python")
+    (httpd.directory / "closed.wsgi").write_text("")
+    closed.chmod(0o700)
+    (httpd.directory / "closed.wsgi").chmod(0o600)
+    _, said = httpd.configtest()
+    for identifier, words in [("WRS1052", "closed.wsgi"), ("WRS1054", "'home="), ("WRS1056", "its Python")]:
+        told = [text for text in said.split("\n") if identifier in text]
+        assert len(told) == 1, said
+        assert re.search(r"httpd\.conf:\d+: warning: ", told[0])
+        assert words in told[0]
+        assert "is stopped by the permissions of" in told[0]

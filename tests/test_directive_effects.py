@@ -78,6 +78,8 @@ def server(mode, stage):
     config += "<Location /method/always>\nWSGIMapHEADToGET On\n</Location>\n"
     config += "WSGIScriptAlias /file ${SCRIPTS}/file.wsgi\n<Location /file>\nWSGIErrorOverride On\n</Location>\n"
     httpd = Httpd(config, modules=("deflate", "filter") if DEFLATE else ())
+    # No group of the name that WSGIRestrictProcess allows.
+    httpd.error_log.always_allowed.append("WRS1064")
     httpd.script("method.wsgi", METHOD)
     httpd.script("file.wsgi", FILE)
     with httpd:

@@ -30,7 +30,11 @@ WSGIDaemonProcess service threads=0 shutdown-timeout=2
 WSGIImportScript ${SCRIPTS}/service.py process-group=service application-group=%{GLOBAL}
 WSGIDaemonProcess app threads=2
 WSGIScriptAlias /app ${APPLICATIONS}/hello.wsgi process-group=app
-WSGIScriptAlias /service ${APPLICATIONS}/hello.wsgi process-group=service
+<Location /service>
+    WSGIProcessGroup %{ENV:SERVICE}
+</Location>
+SetEnvIf Request_URI ^ SERVICE=service
+WSGIScriptAlias /service ${APPLICATIONS}/hello.wsgi
 WSGIApplicationGroup %{GLOBAL}
 """
 

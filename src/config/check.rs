@@ -12,7 +12,7 @@ use super::finding::{Fault, Finding};
 use super::origin::Origin;
 use super::permission::System;
 use super::server::ServerConfig;
-use super::{check_files, check_interpreters};
+use super::{check_effect, check_files, check_interpreters, check_sharing};
 
 /// The directive whose names are in [`ServerConfig::mentions`].
 const PROCESS_GROUP: &str = "WSGIProcessGroup";
@@ -104,7 +104,9 @@ pub fn check(site: &Site<'_>, system: &impl System) -> Vec<Finding> {
         names(site, &server, &mut found);
         aliases(site, &server, &mut found);
     }
+    check_effect::check(site, &mut found);
     check_interpreters::check(site, &mut found);
+    check_sharing::check(site, &mut found);
     check_files::check(site, system, &mut found);
     let mut told: Vec<Finding> = Vec::with_capacity(found.len());
     for finding in found {
@@ -230,9 +232,14 @@ fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
     let aliases = site.own_aliases(server);
     for (place, alias) in aliases.iter().enumerate() {
         let mut tell = |fault| found.push(Finding { origin: alias.origin.clone(), fault });
-        let embedded = alias.options.process_group.as_deref() == Some(b"");
-        if embedded && !server.config.globals.embedded_allowed() {
+        let group = alias_group(server, alias);
+        if group == Some(b"") && !server.config.globals.embedded_allowed() {
             tell(Fault::EmbeddedIsOff { directive: alias.directive() });
+        }
+        let group = group.and_then(|name| site.find(name));
+        if let Some((_, group)) = group.filter(|(_, group)| group.threads == 0) {
+            let (directive, name) = (alias.directive(), group.name.clone());
+            tell(Fault::ServiceGroup { directive, name, declared: group.origin.clone() });
         }
         if let Some(name) = &alias.options.application_group {
             if expand::is_unknown(name) {
@@ -246,6 +253,20 @@ fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
                 earlier: earlier.origin.clone(),
             });
         }
+    }
+}
+
+/// The process group of an alias's requests, empty for embedded mode, unless it is found out for each.
+pub(super) fn alias_group<'a>(server: &Server<'a>, alias: &'a ScriptAlias) -> Option<&'a [u8]> {
+    let config = server.config;
+    let name = match &alias.options.process_group {
+        Some(name) => name,
+        None if config.mentions.iter().any(|mention| !mention.whole_server) => return None,
+        None => config.requests.process_group.as_deref().unwrap_or_default(),
+    };
+    match name {
+        b"%{GLOBAL}" => Some(b""),
+        name => (!name.starts_with(b"%{")).then_some(name),
     }
 }
 

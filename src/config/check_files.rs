@@ -12,6 +12,7 @@ use super::daemon_group::DaemonGroup;
 use super::finding::{Fault, Finding};
 use super::origin::Origin;
 use super::permission::{Access, Identity, System, closed, is_missing, path};
+use super::pyvenv::Pyvenv;
 
 /// The interpreter of a Python home: of a virtual environment, of a prefix, or the home itself.
 fn python_of(system: &impl System, home: &Path) -> Option<PathBuf> {
@@ -26,6 +27,13 @@ fn python_of(system: &impl System, home: &Path) -> Option<PathBuf> {
 
 pub(super) fn check(site: &Site<'_>, system: &impl System, found: &mut Vec<Finding>) {
     let site = Files { site, system };
+    if let Some(globals) = site.site.main().map(|main| &main.config.globals) {
+        let user = site.httpd().filter(|_| globals.embedded_allowed());
+        let home = globals.python_home.as_ref();
+        if let Some(fault) = home.and_then(|home| site.python(None, home, user)) {
+            found.push(Finding { origin: globals.python_home_origin.clone(), fault });
+        }
+    }
     for (_, group) in site.site.groups() {
         site.group(group, found);
     }
@@ -48,48 +56,70 @@ struct Files<'a, S> {
 
 impl<S: System> Files<'_, S> {
     fn group(&self, group: &DaemonGroup, found: &mut Vec<Finding>) {
-        // Below a chroot other paths hold.
-        if group.chroot.is_some() {
+        let mut tell = |fault| found.push(Finding { origin: group.origin.clone(), fault });
+        if let Some(root) = &group.chroot {
+            self.directory(group, "chroot", root, None).into_iter().for_each(tell);
+            // Below it other paths hold.
             return;
         }
-        let mut tell = |fault| found.push(Finding { origin: group.origin.clone(), fault });
         let user = self.user_of_group(group);
         if let Some(home) = &group.home {
-            let (group, home) = (group.name.clone(), home.clone());
-            if let Some(fault) = self.home(group, home, user.as_ref()) {
-                tell(fault);
-            }
+            self.directory(group, "home", home, user.as_ref()).into_iter().for_each(&mut tell);
         }
-        let inherited = self.site.main().and_then(|main| main.config.globals.python_home.as_ref());
-        let Some(home) = group.python_home.as_ref().or(inherited) else {
-            return;
-        };
-        // What httpd is started in is not known here.
-        if !home.starts_with(b"/") {
-            return;
-        }
-        match python_of(self.system, path(home)) {
-            None => tell(Fault::NoPython {
-                group: group.python_home.is_some().then(|| group.name.clone()),
-                home: home.clone(),
-            }),
-            Some(python) => {
-                let stopped =
-                    user.and_then(|user| closed(self.system, &python, &user, Access::Execute));
-                if let Some(closed) = stopped {
-                    let (group, python) = (group.name.clone(), python.into_os_string());
-                    let python = std::os::unix::ffi::OsStringExt::into_vec(python);
-                    tell(Fault::ClosedPython { group, python, closed });
-                }
+        match &group.python_home {
+            Some(home) => self.python(Some(group), home, user).into_iter().for_each(tell),
+            None => {
+                let globals = self.site.main().map(|main| &main.config.globals);
+                let inherited = globals.and_then(|globals| globals.python_home.as_ref());
+                let fault = inherited.and_then(|home| self.python(Some(group), home, user));
+                // What is wrong with that for everybody is told once, where it was written.
+                fault
+                    .filter(|it| matches!(it, Fault::ClosedPython { .. }))
+                    .into_iter()
+                    .for_each(tell);
             }
         }
     }
 
-    fn home(&self, group: Vec<u8>, home: Vec<u8>, user: Option<&Identity>) -> Option<Fault> {
-        let place = path(&home);
+    /// What is wrong with a Python home: of a group, or without one the one for all.
+    fn python(
+        &self,
+        group: Option<&DaemonGroup>,
+        home: &[u8],
+        user: Option<Identity>,
+    ) -> Option<Fault> {
+        // What httpd is started in is not known here.
+        if !home.starts_with(b"/") {
+            return None;
+        }
+        let name = group.map(|group| group.name.clone());
+        let home = home.to_vec();
+        let Some(python) = python_of(self.system, path(&home)) else {
+            let pyvenv = path(&home).join(Pyvenv::FILE);
+            return Some(match self.system.read(&pyvenv).map(|text| Pyvenv::parse(&text)) {
+                Err(_) => Fault::NoPython { group: name, home },
+                Ok(Pyvenv { version, base }) => {
+                    Fault::BrokenEnvironment { group: name, home, version, base }
+                }
+            });
+        };
+        let closed = closed(self.system, &python, &user?, Access::Execute)?;
+        let python = std::os::unix::ffi::OsStringExt::into_vec(python.into_os_string());
+        Some(Fault::ClosedPython { group: name, python, closed })
+    }
+
+    fn directory(
+        &self,
+        group: &DaemonGroup,
+        option: &'static str,
+        directory: &[u8],
+        user: Option<&Identity>,
+    ) -> Option<Fault> {
+        let (group, home) = (group.name.clone(), directory.to_vec());
+        let place = path(directory);
         let is_file = self.system.status(place).is_ok_and(|status| !status.directory);
         if is_file || is_missing(self.system, place) {
-            return Some(Fault::NoHome { group, home });
+            return Some(Fault::NoHome { group, option, home });
         }
         let closed = closed(self.system, place, user?, Access::Execute)?;
         Some(Fault::ClosedHome { group, home, closed })
@@ -194,6 +224,8 @@ mod tests {
             .directory("/srv/venv", 0, 0o755)
             .directory("/srv/venv/bin", 0, 0o755)
             .link("/srv/venv/bin/python", "/home/ann/python")
+            .directory("/srv/old", 0, 0o755)
+            .text("/srv/old/pyvenv.cfg", "home = /usr/bin\nversion = 3.9.2\n")
             .directory("/home", 0, 0o755)
             .directory("/home/ann", 1000, 0o700)
             .file("/home/ann/python", 1000, 0o755)
@@ -258,12 +290,39 @@ mod tests {
         );
         let mut config = ServerConfig { groups: vec![group("g", 33)], ..ServerConfig::default() };
         config.globals.python_home = Some(b"/nowhere".to_vec());
+        config.globals.python_home_origin = Origin::new("c", 4);
+        let told = found(&config, true);
+        assert_eq!(told.len(), 1, "once, and not for each group: {told:?}");
         assert!(
-            found(&config, true)
-                .first()
+            told.first()
                 .unwrap()
-                .contains("WSGIPythonHome: there is no bin/python")
+                .starts_with("WRS1055: c:4: error: WSGIPythonHome: there is no bin/python")
         );
+    }
+
+    #[test]
+    fn an_environment_whose_python_is_gone_is_told_with_what_it_was_made_for() {
+        assert_eq!(
+            of_group("g python-home=/srv/old", 33, true),
+            [
+                "WRS1058: c:9: error: WSGIDaemonProcess g: the virtual environment '/srv/old' was made \
+                 for Python 3.9.2 in '/usr/bin', which is gone: make the environment again with a \
+                 Python that is there"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_python_for_all_must_be_open_to_those_who_use_it() {
+        let mut config = ServerConfig { groups: vec![group("g", 1000)], ..ServerConfig::default() };
+        config.globals.python_home = Some(b"/srv/venv".to_vec());
+        let told = found(&config, true);
+        assert_eq!(told.len(), 1, "httpd's user, and not that of the group: {told:?}");
+        assert!(told.first().unwrap().contains("WSGIPythonHome: its Python"));
+        config.globals.set_restrict_embedded(true);
+        assert_eq!(found(&config, true), nothing());
+        config.groups = vec![group("g", 33)];
+        assert!(found(&config, true).first().unwrap().contains("WSGIDaemonProcess g: its Python"));
     }
 
     #[test]
@@ -284,7 +343,9 @@ mod tests {
         );
         assert!(of_group("g home=/home/ann", 33, true).first().unwrap().starts_with("WRS1054: "));
         assert_eq!(of_group("g home=/home/ann", 1000, true), nothing());
-        assert_eq!(of_group("g home=/no chroot=/jail", 33, true), nothing());
+        assert_eq!(of_group("g home=/no chroot=/srv", 33, true), nothing());
+        let told = of_group("g chroot=/jail", 33, true);
+        assert!(told.first().unwrap().contains("'chroot=/jail' is not an existing directory"));
     }
 
     #[test]

@@ -57,6 +57,11 @@ pub fn is_unknown(value: &[u8]) -> bool {
         && !matches!(value, b"%{GLOBAL}" | b"%{RESOURCE}" | b"%{SERVER}" | b"%{HOST}")
 }
 
+/// Whether a callable's name begins like an expansion and is not the one that it may be.
+pub fn is_unknown_callable(value: &[u8]) -> bool {
+    value.starts_with(b"%") && variable_name(value).is_none()
+}
+
 fn group<'a>(value: &'a [u8], facts: &'a impl Facts) -> Cow<'a, [u8]> {
     let Some(name) = variable_name(value) else {
         return simple(value, facts).unwrap_or(Cow::Borrowed(value));

@@ -12,6 +12,8 @@ use super::origin::Origin;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
+    /// It works, and may not be what was meant: told when somebody asks for a test only.
+    Note,
     /// It may work, or part of it does.
     Warning,
     /// It cannot work: a test of the configuration fails.
@@ -38,6 +40,7 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let severity = match self.severity() {
+            Severity::Note => "note",
             Severity::Warning => "warning",
             Severity::Error => "error",
         };
@@ -150,10 +153,12 @@ pub enum Fault {
         /// Who cannot read it, and where the way ends.
         closed: Closed,
     },
-    /// A process group's working directory is not there.
+    /// A process group's working directory, or its root directory, is not there.
     NoHome {
         /// The process group.
         group: Vec<u8>,
+        /// The option: `home` or `chroot`.
+        option: &'static str,
         /// The path.
         home: Vec<u8>,
     },
@@ -173,14 +178,70 @@ pub enum Fault {
         /// The path.
         home: Vec<u8>,
     },
-    /// A process group's Python cannot be run by its user.
+    /// A Python cannot be run by the user it is for.
     ClosedPython {
-        /// The process group.
-        group: Vec<u8>,
+        /// The process group; none for `WSGIPythonHome`.
+        group: Option<Vec<u8>>,
         /// The path of the interpreter.
         python: Vec<u8>,
         /// Who cannot run it, and where the way ends.
         closed: Closed,
+    },
+    /// The interpreter of a virtual environment is gone.
+    BrokenEnvironment {
+        /// The process group; none for `WSGIPythonHome`.
+        group: Option<Vec<u8>>,
+        /// The path of the environment.
+        home: Vec<u8>,
+        /// What `pyvenv.cfg` says: the version of its Python, and where that was.
+        version: Vec<u8>,
+        /// As above.
+        base: Vec<u8>,
+    },
+    /// Requests are to go to a process group that answers none.
+    ServiceGroup {
+        /// The directive.
+        directive: &'static str,
+        /// The name.
+        name: Vec<u8>,
+        /// Where the group is declared.
+        declared: Origin,
+    },
+    /// A process group that does not exist may be used.
+    AllowedNoGroup {
+        /// The name.
+        name: Vec<u8>,
+        /// A group that is spelled nearly so.
+        nearest: Option<Vec<u8>>,
+    },
+    /// Proxies are trusted, and none of their headers.
+    NoTrustedHeaders,
+    /// The name of a callable begins like an expansion and is none.
+    UnknownCallable {
+        /// The value.
+        value: Vec<u8>,
+    },
+    /// An option that does nothing beside the others of its line.
+    PointlessOption {
+        /// The process group.
+        group: Vec<u8>,
+        /// The option.
+        option: &'static str,
+        /// Why.
+        why: &'static str,
+    },
+    /// Two applications run in the same interpreter.
+    SharedInterpreter {
+        /// The process group; empty for embedded mode.
+        process_group: Vec<u8>,
+        /// The application group; empty for the main interpreter.
+        application_group: Vec<u8>,
+        /// The script.
+        script: Vec<u8>,
+        /// That of the other one.
+        other: Vec<u8>,
+        /// Where the other one is.
+        at: Origin,
     },
     /// A directive in `<WSGIInterpreterOptions>` that holds for the whole server all the same.
     StrayInSection {
@@ -247,7 +308,14 @@ impl Fault {
             Self::ClosedHome { .. } => "WRS1054",
             Self::NoPython { .. } => "WRS1055",
             Self::ClosedPython { .. } => "WRS1056",
+            Self::ServiceGroup { .. } => "WRS1057",
+            Self::BrokenEnvironment { .. } => "WRS1058",
             Self::StrayInSection { .. } => "WRS1060",
+            Self::AllowedNoGroup { .. } => "WRS1064",
+            Self::NoTrustedHeaders => "WRS1065",
+            Self::UnknownCallable { .. } => "WRS1066",
+            Self::PointlessOption { .. } => "WRS1067",
+            Self::SharedInterpreter { .. } => "WRS1068",
             Self::SectionForNoGroup { .. } => "WRS1061",
             Self::LiteralSelector { .. } => "WRS1062",
             Self::SharedInterval { .. } => "WRS1063",
@@ -262,7 +330,9 @@ impl Fault {
             | Self::PreloadInNoGroup { .. }
             | Self::PreloadInForeignGroup { .. }
             | Self::NoHome { .. }
-            | Self::NoPython { .. } => Severity::Error,
+            | Self::NoPython { .. }
+            | Self::BrokenEnvironment { .. } => Severity::Error,
+            Self::SharedInterpreter { .. } => Severity::Note,
             _ => Severity::Warning,
         }
     }
@@ -278,6 +348,7 @@ impl Fault {
                 | Self::NoHome { .. }
                 | Self::ClosedHome { .. }
                 | Self::NoPython { .. }
+                | Self::BrokenEnvironment { .. }
                 | Self::ClosedPython { .. }
         )
     }
@@ -351,9 +422,9 @@ impl fmt::Display for Fault {
                  the script",
                 Shown(script)
             ),
-            Self::NoHome { group, home } => write!(
+            Self::NoHome { group, option, home } => write!(
                 f,
-                "WSGIDaemonProcess {}: 'home={}' is not an existing directory: create it or \
+                "WSGIDaemonProcess {}: '{option}={}' is not an existing directory: create it or \
                  correct the option",
                 Shown(group),
                 Shown(home)
@@ -366,15 +437,70 @@ impl fmt::Display for Fault {
                 Shown(home)
             ),
             Self::NoPython { group, home } => {
-                match group {
-                    Some(group) => write!(f, "WSGIDaemonProcess {}: ", Shown(group))?,
-                    None => f.write_str("WSGIPythonHome: ")?,
-                }
+                python_of(f, group.as_deref())?;
                 write!(
                     f,
                     "there is no bin/python in the Python home '{}': expected a virtual \
                      environment, the prefix of a Python (what sys.prefix says) or an interpreter",
                     Shown(home)
+                )
+            }
+            Self::BrokenEnvironment { group, home, version, base } => {
+                python_of(f, group.as_deref())?;
+                write!(
+                    f,
+                    "the virtual environment '{}' was made for Python {} in '{}', which is gone: make \
+                     the environment again with a Python that is there",
+                    Shown(home),
+                    Shown(version),
+                    Shown(base)
+                )
+            }
+            Self::ServiceGroup { directive, name, declared } => write!(
+                f,
+                "{directive}: requests would be refused with status 500: they are for process group \
+                 '{}' ({declared}), which has threads=0 and only runs scripts: name another one",
+                Shown(name)
+            ),
+            Self::AllowedNoGroup { name, nearest } => {
+                f.write_str("WSGIRestrictProcess allows ")?;
+                no_group(f, name, nearest.as_deref())
+            }
+            Self::NoTrustedHeaders => f.write_str(
+                "WSGITrustedProxies has no effect, as WSGITrustedProxyHeaders is nowhere: name the \
+                 headers that are to be believed",
+            ),
+            Self::UnknownCallable { value } => write!(
+                f,
+                "WSGICallableObject: '{}' is no callable's name and is taken for 'application': \
+                 expected a name or %{{ENV:NAME}}",
+                Shown(value)
+            ),
+            Self::PointlessOption { group, option, why } => write!(
+                f,
+                "WSGIDaemonProcess {}: option '{option}' has no effect: it {why}",
+                Shown(group)
+            ),
+            Self::SharedInterpreter { process_group, application_group, script, other, at } => {
+                let interpreter = match application_group.as_slice() {
+                    b"" => b"%{GLOBAL}",
+                    name => name,
+                };
+                write!(
+                    f,
+                    "the application '{}' shares the interpreter '{}' of ",
+                    Shown(script),
+                    Shown(interpreter)
+                )?;
+                match process_group.as_slice() {
+                    b"" => f.write_str("httpd's own processes")?,
+                    name => write!(f, "process group '{}'", Shown(name))?,
+                }
+                write!(
+                    f,
+                    " with '{}' ({at}), and with it modules and os.environ: if that is not meant, \
+                     give each a process group (WSGIDaemonProcess) of its own",
+                    Shown(other)
                 )
             }
             Self::StrayInSection { directive } => write!(
@@ -400,14 +526,24 @@ impl fmt::Display for Fault {
                  a process share one interval: leave out application-group, or name %{{GLOBAL}}",
                 Shown(name)
             ),
-            Self::ClosedPython { group, python, closed } => write!(
-                f,
-                "WSGIDaemonProcess {}: its Python '{}' cannot be run: {closed}: grant it access \
-                 or use a Python outside of that directory",
-                Shown(group),
-                Shown(python)
-            ),
+            Self::ClosedPython { group, python, closed } => {
+                python_of(f, group.as_deref())?;
+                write!(
+                    f,
+                    "its Python '{}' cannot be run: {closed}: grant it access or use a Python outside \
+                     of that directory",
+                    Shown(python)
+                )
+            }
         }
+    }
+}
+
+/// Whose Python it is; `WSGIPythonHome` without a group.
+fn python_of(f: &mut fmt::Formatter<'_>, group: Option<&[u8]>) -> fmt::Result {
+    match group {
+        Some(group) => write!(f, "WSGIDaemonProcess {}: ", Shown(group)),
+        None => f.write_str("WSGIPythonHome: "),
     }
 }
 

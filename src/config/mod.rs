@@ -12,8 +12,10 @@
 mod account;
 mod alias;
 mod check;
+mod check_effect;
 mod check_files;
 mod check_interpreters;
+mod check_sharing;
 mod daemon_group;
 mod daemon_options;
 pub mod directives;
@@ -29,6 +31,7 @@ mod map;
 mod origin;
 mod permission;
 mod python_options;
+mod pyvenv;
 #[cfg(test)]
 mod reference;
 mod report;
@@ -47,6 +50,7 @@ pub use expand::Facts;
 pub use interpreter_options::InterpreterSection;
 pub use map::{Named, Pythons, map};
 pub use python_options::{HashSeed, PythonOptions};
+pub use pyvenv::Pyvenv;
 pub use report::{report, with_site};
 pub use server::{ServerConfig, imports};
 

@@ -59,6 +59,12 @@ pub trait System {
     /// The system's reason.
     fn resolve(&self, path: &Path) -> io::Result<PathBuf>;
 
+    /// What is in a file.
+    ///
+    /// # Errors
+    /// The system's reason.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+
     /// The groups of a user: `gid` and those that list it as a member.
     fn groups_of(&self, user: &[u8], gid: u32) -> Vec<u32>;
 }
@@ -80,6 +86,10 @@ impl System for Host {
 
     fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
         std::fs::canonicalize(path)
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
     }
 
     fn groups_of(&self, user: &[u8], gid: u32) -> Vec<u32> {
@@ -153,6 +163,7 @@ pub(super) mod tests {
     pub(crate) struct Tree {
         files: BTreeMap<PathBuf, Status>,
         links: BTreeMap<PathBuf, PathBuf>,
+        texts: BTreeMap<PathBuf, Vec<u8>>,
     }
 
     impl Tree {
@@ -166,6 +177,11 @@ pub(super) mod tests {
 
         pub(crate) fn file(self, path: &str, owner: u32, mode: u32) -> Self {
             self.with(path, owner, mode, false)
+        }
+
+        pub(crate) fn text(mut self, path: &str, text: &str) -> Self {
+            self.texts.insert(path.into(), text.into());
+            self.file(path, 0, 0o644)
         }
 
         pub(crate) fn link(mut self, path: &str, to: &str) -> Self {
@@ -187,6 +203,10 @@ pub(super) mod tests {
 
         fn resolve(&self, path: &Path) -> io::Result<PathBuf> {
             Ok(self.links.get(path).map_or(path, PathBuf::as_path).to_owned())
+        }
+
+        fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+            self.texts.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
         }
 
         fn groups_of(&self, _user: &[u8], gid: u32) -> Vec<u32> {

@@ -20,6 +20,9 @@ pub fn report(main: Server<'_>) -> Status {
     let first_pass = phase() == Phase::FirstPass;
     let mut refused = false;
     for finding in with_site(main, |site| check(site, &Host)) {
+        if finding.severity() == Severity::Note && !testing {
+            continue;
+        }
         let refuses = refuses(&finding, testing);
         refused |= refuses;
         // The first of two passes only ever needs to say why there will be no second one.
@@ -29,6 +32,7 @@ pub fn report(main: Server<'_>) -> Status {
         let level = match finding.severity() {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTICE,
         };
         // Until then the administrator sits before it.
         let level = if first_pass { level.at_startup() } else { level };

@@ -24,6 +24,8 @@ pub struct ServerConfig {
     /// The process groups that its `WSGIProcessGroup` lines name, those in directory sections
     /// included.
     pub mentions: Vec<Mention>,
+    /// Its own lines whose words are looked at once everything was read, those in sections included.
+    pub lines: Vec<Line>,
     /// Its own lines that were accepted and do nothing.
     pub idle: Vec<IdleDirective>,
     /// What only the main server says.
@@ -35,6 +37,19 @@ pub struct ServerConfig {
 pub struct Mention {
     /// The name, before expansion.
     pub name: Vec<u8>,
+    /// Whether it holds for the whole server and not for a section only.
+    pub whole_server: bool,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// A line of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The directive.
+    pub directive: &'static str,
+    /// Its arguments.
+    pub words: Vec<Vec<u8>>,
     /// Whether it holds for the whole server and not for a section only.
     pub whole_server: bool,
     /// Where it was written.
@@ -57,6 +72,8 @@ pub struct IdleDirective {
 pub struct Globals {
     /// `WSGIPythonHome`.
     pub python_home: Option<Vec<u8>>,
+    /// Where it was written.
+    pub python_home_origin: Origin,
     /// How Python is started.
     pub python: PythonOptions,
     /// `WSGISocketPrefix`, absolute.
@@ -124,6 +141,7 @@ impl ServerConfig {
             imports: over.imports.clone(),
             requests: self.requests.merge(&over.requests),
             mentions: over.mentions.clone(),
+            lines: over.lines.clone(),
             idle: over.idle.clone(),
             globals: self.globals.clone(),
         }

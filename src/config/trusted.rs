@@ -7,8 +7,10 @@ use super::error::{Error, nearest};
 use super::setting::Setting;
 use super::words::Words;
 
-const TRUSTED_HEADERS: &str = "WSGITrustedProxyHeaders";
-const TRUSTED_PROXIES: &str = "WSGITrustedProxies";
+/// The directive that names headers.
+pub const TRUSTED_HEADERS: &str = "WSGITrustedProxyHeaders";
+/// The directive that names proxies.
+pub const TRUSTED_PROXIES: &str = "WSGITrustedProxies";
 
 /// The headers of a line. One that no proxy is known to set is refused: its name would be a slip of
 /// the pen, and what it says would never be believed.

@@ -149,9 +149,24 @@ pub fn check(main: Server<'_>) -> Status {
     }
     let mut status = Status::OK;
     for (server, config) in groups(main) {
-        if let Err(why) = plan(main, server, config) {
-            complain(server, config, &why);
-            status = Status::INTERNAL_SERVER_ERROR;
+        match plan(main, server, config) {
+            Err(why) => {
+                complain(server, config, &why);
+                status = Status::INTERNAL_SERVER_ERROR;
+            }
+            Ok(plan) => {
+                if let Some(why) = plan.python.outdated_environment() {
+                    let name = String::from_utf8_lossy(&config.name);
+                    log::write(
+                        server,
+                        Level::WARNING.at_startup(),
+                        format_args!(
+                            "WRS1059: {}: warning: WSGIDaemonProcess {name}: {why}",
+                            config.origin
+                        ),
+                    );
+                }
+            }
         }
     }
     status

@@ -142,19 +142,31 @@ pub fn check(main: Server<'_>) -> Status {
     if !server::is_config_test() {
         return Status::OK;
     }
-    let home = main.config::<Wsgi>().globals.python_home.as_deref();
-    let refused = if is_certain(main) {
-        find(main).err().map(|why| {
-            format!("WRS2012: applications are to run in httpd, which cannot work: {why}")
+    let globals = &main.config::<Wsgi>().globals;
+    let place = &globals.python_home_origin;
+    let looked = if is_certain(main) {
+        find(main).map(|embedded| Some(embedded.python)).map_err(|why| {
+            format!("WRS2012: {place}: applications are to run in httpd, which cannot work: {why}")
         })
-    } else if home.is_some() {
-        ask(main).err().map(|why| format!("WRS2014: WSGIPythonHome cannot be used: {why}"))
+    } else if globals.python_home.is_some() {
+        ask(main)
+            .map(|(python, _)| Some(python))
+            .map_err(|why| format!("WRS2014: {place}: WSGIPythonHome cannot be used: {why}"))
     } else {
-        None
+        Ok(None)
     };
-    match refused {
-        None => Status::OK,
-        Some(text) => {
+    match looked {
+        Ok(python) => {
+            if let Some(why) = python.and_then(|python| python.outdated_environment()) {
+                log::write(
+                    main,
+                    Level::WARNING.at_startup(),
+                    format_args!("WRS1059: {place}: warning: WSGIPythonHome: {why}"),
+                );
+            }
+            Status::OK
+        }
+        Err(text) => {
             log::write(main, Level::ERROR.at_startup(), format_args!("{text}"));
             Status::INTERNAL_SERVER_ERROR
         }

@@ -9,7 +9,7 @@ use super::directory::DirectoryConfig;
 use super::error::Error;
 use super::interpreter_options::{InterpreterOptions, SECTION};
 use super::origin::Origin;
-use super::server::{Globals, IdleDirective, ServerConfig};
+use super::server::{Globals, IdleDirective, Line, ServerConfig};
 use super::setting::Setting;
 use crate::httpd::{Answer, Command, Scope};
 use crate::module::Wsgi;
@@ -88,6 +88,19 @@ fn settings<'c>(command: &Command<'_>, scope: Scope<'c, Wsgi>) -> &'c mut Direct
 
 fn flag(directive: &'static str, word: &CStr) -> Result<bool, Error> {
     Setting::argument(directive, word.to_bytes()).flag()
+}
+
+/// Keeps a line for the report. In `.htaccess` nobody could be told of it.
+fn keep(
+    command: &Command<'_>,
+    scope: &mut Scope<'_, Wsgi>,
+    directive: &'static str,
+    words: Vec<Vec<u8>>,
+) {
+    if let Some(server) = &mut scope.server {
+        let whole_server = !command.is_in_section();
+        server.lines.push(Line { directive, words, whole_server, origin: origin(command) });
+    }
 }
 
 /// Keeps for the report that a line has no effect. In `.htaccess` nobody could be told of it.

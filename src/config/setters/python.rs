@@ -58,7 +58,9 @@ pub fn interpreter_options(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: 
 }
 
 pub fn python_home(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    globals(command, scope, "WSGIPythonHome")?.python_home = Some(word.to_bytes().to_vec());
+    let globals = globals(command, scope, "WSGIPythonHome")?;
+    globals.python_home = Some(word.to_bytes().to_vec());
+    globals.python_home_origin = origin(command);
     Ok(())
 }
 

@@ -2,7 +2,8 @@
 
 use std::ffi::CStr;
 
-use super::{flag, idle, origin, settings};
+use super::{flag, idle, keep, origin, settings};
+use crate::config::check_effect::{APPLICATION_GROUP, CALLABLE_OBJECT, RESTRICT_PROCESS};
 use crate::config::directory::MapHead;
 use crate::config::server::Mention;
 use crate::config::setting::Setting;
@@ -42,13 +43,17 @@ pub fn process_group(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &C
     Ok(())
 }
 
-pub fn application_group(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).application_group = Some(word.to_bytes().to_vec());
+pub fn application_group(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let name = word.to_bytes().to_vec();
+    keep(command, &mut scope, APPLICATION_GROUP, vec![name.clone()]);
+    settings(command, scope).application_group = Some(name);
     Ok(())
 }
 
-pub fn callable_object(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    settings(command, scope).callable_object = Some(word.to_bytes().to_vec());
+pub fn callable_object(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    let name = word.to_bytes().to_vec();
+    keep(command, &mut scope, CALLABLE_OBJECT, vec![name.clone()]);
+    settings(command, scope).callable_object = Some(name);
     Ok(())
 }
 
@@ -75,26 +80,32 @@ pub fn ignore_activity(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: 
 }
 
 /// A line replaces what an earlier one of the same scope says; without a word, nothing is allowed.
-pub fn restrict_process(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGIRestrictProcess";
+pub fn restrict_process(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
     let mut words = Words::new(text.to_bytes());
-    let names = std::iter::from_fn(|| words.word())
-        .map(|word| Setting::argument(DIRECTIVE, &word).group_name())
+    let names: Vec<_> = std::iter::from_fn(|| words.word())
+        .map(|word| Setting::argument(RESTRICT_PROCESS, &word).group_name())
         .collect();
+    keep(command, &mut scope, RESTRICT_PROCESS, names.clone());
     settings(command, scope).restrict_process = Some(names);
     Ok(())
 }
 
 /// Lines of the same scope add up.
-pub fn trusted_proxy_headers(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+pub fn trusted_proxy_headers(
+    command: &Command<'_>,
+    mut scope: Scope<'_, Wsgi>,
+    text: &CStr,
+) -> Answer {
     let headers = trusted::headers(text.to_bytes())?;
+    keep(command, &mut scope, trusted::TRUSTED_HEADERS, Vec::new());
     settings(command, scope).trusted_headers.get_or_insert_default().extend(headers);
     Ok(())
 }
 
 /// Lines of the same scope add up.
-pub fn trusted_proxies(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
+pub fn trusted_proxies(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, text: &CStr) -> Answer {
     let networks = trusted::proxies(text.to_bytes())?;
+    keep(command, &mut scope, trusted::TRUSTED_PROXIES, Vec::new());
     settings(command, scope).trusted_proxies.get_or_insert_default().extend(networks);
     Ok(())
 }
