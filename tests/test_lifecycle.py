@@ -113,3 +113,12 @@ def test_when_httpd_is_killed_its_daemons_end_by_themselves():
     answer(httpd)
     daemons = httpd.kill()
     wait_until(lambda: not processes.alive(daemons), "the daemon processes to see that httpd is gone", 20)
+
+
+def test_httpd_of_one_process_keeps_its_groups_and_ends_with_them():
+    with Httpd(CONFIG, debugger=()) as httpd:
+        pids = answer(httpd)
+        assert pids["/embedded"] == httpd.pid
+        assert not httpd.error_log.count("is retired")
+        assert pids["/daemon"] in httpd.descendants()
+    assert httpd.process.returncode == 0

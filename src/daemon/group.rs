@@ -68,10 +68,14 @@ impl Group {
         use_them(&lock(&self.listeners))
     }
 
-    /// A new httpd child: it does not listen, and it gets a row of the scoreboard.
-    pub fn enter_child(&self) {
-        // A socket that a process without workers keeps listening would take connections that nobody answers.
+    /// A new httpd child does not listen: a socket that a process without workers keeps listening would take connections
+    /// that nobody answers.
+    pub fn close_listeners(&self) {
         lock(&self.listeners).clear();
+    }
+
+    /// A process that sends requests gets a row of the scoreboard.
+    pub fn enter_child(&self) {
         let pid = nix::unistd::getpid().as_raw();
         let _ = self.child.set(self.board.join(pid));
     }

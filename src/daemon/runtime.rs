@@ -22,6 +22,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid};
 use std::cell::RefCell;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -72,8 +73,8 @@ struct Living {
 }
 
 thread_local! {
-    /// Only in the parent, on its only thread.
-    static LIVING: RefCell<Vec<Living>> = const { RefCell::new(Vec::new()) };
+    /// Only in the parent, on its only thread. Never dropped: `httpd -X` cleans up when the thread's other values are gone.
+    static LIVING: ManuallyDrop<RefCell<Vec<Living>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
 
 /// The groups this process can send requests to.
@@ -349,13 +350,13 @@ fn watch(pid: i32, shutdown: Duration) {
         Event::Lost => leader_ended(pid, None),
         Event::Restart | Event::Unregister => {}
     });
-    LIVING
-        .with_borrow_mut(|living| living.push(Living { pid, over: false, shutdown, _pool: pool }));
+    let living = Living { pid, over: false, shutdown, _pool: pool };
+    LIVING.with(|all| all.borrow_mut().push(living));
 }
 
 fn leader_ended(pid: i32, status: Option<i32>) {
-    LIVING.with_borrow_mut(|living| {
-        living.iter_mut().filter(|it| it.pid == pid).for_each(|it| it.over = true);
+    LIVING.with(|living| {
+        living.borrow_mut().iter_mut().filter(|it| it.pid == pid).for_each(|it| it.over = true);
     });
     let Some(runtime) = current() else { return };
     let Some(managed) = runtime.groups.iter().find(|it| it.is_led_by(pid)) else { return };
@@ -399,7 +400,7 @@ impl Managed {
 /// Starts the leaders that could not be started, or ended too soon.
 pub fn retry() {
     // Here no watch is in the middle of its callback, so the pools of those that are over can go.
-    LIVING.with_borrow_mut(|living| living.retain(|it| !it.over));
+    LIVING.with(|living| living.borrow_mut().retain(|it| !it.over));
     if let Some(runtime) = current() {
         runtime.groups.iter().filter(|managed| !managed.has_leader()).for_each(lead);
     }
@@ -412,11 +413,13 @@ pub fn child_ended(pid: i32) {
     }
 }
 
-/// A new httpd child.
+/// A new httpd child; with `httpd -X` the parent itself.
 pub fn enter_child() {
-    if let Some(runtime) = current() {
-        for managed in &runtime.groups {
-            managed.group.enter_child();
+    let Some(runtime) = current() else { return };
+    for managed in &runtime.groups {
+        managed.group.enter_child();
+        if !runtime.is_parent() {
+            managed.group.close_listeners();
             // The control pipe is the parent's: held here, a retired group would not know before this child ends.
             managed.leader.lock().unwrap_or_else(PoisonError::into_inner).leader = None;
         }
@@ -428,11 +431,16 @@ impl Runtime {
     pub fn find(&self, name: &[u8]) -> Option<&Group> {
         self.groups.iter().map(|managed| &managed.group).find(|group| group.config.name == name)
     }
+
+    /// Whether this process made it, and is no child that inherited it.
+    fn is_parent(&self) -> bool {
+        self.parent == std::process::id()
+    }
 }
 
 /// The parent: the configuration goes. The groups end when the last httpd child that uses them has ended.
 fn retire(runtime: Arc<Runtime>) {
-    if runtime.parent != std::process::id() {
+    if !runtime.is_parent() {
         // An httpd child that ends cleans up its copy of the configuration.
         return;
     }
@@ -446,7 +454,8 @@ fn retire(runtime: Arc<Runtime>) {
 
 /// When httpd ends, its groups have ended before.
 fn wait_for_all() {
-    let mut left: Vec<(Pid, Duration)> = LIVING.with_borrow(|living| {
+    let mut left: Vec<(Pid, Duration)> = LIVING.with(|living| {
+        let living = living.borrow();
         let alive = living.iter().filter(|it| !it.over);
         alive.map(|it| (Pid::from_raw(it.pid), it.shutdown)).collect()
     });

@@ -126,13 +126,18 @@ class Stage:
 
 
 class Httpd:
-    """A server. `run_as` starts the whole of it as that (ordinary) user; `user` is who its children become."""
+    """A server. `run_as` starts the whole of it as that (ordinary) user; `user` is who its children become.
+
+    `debugger` is a command that executes httpd, which then is one process (`httpd -X`).
+    """
 
     stage = None
     running = []
 
-    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True, load=None):
+    def __init__(self, config, mpm="event", user=None, run_as=None, log_level="info wsgi:debug", modules=(), workers=32, python_home=True, load=None, environment=None, debugger=None):
         self.config = config
+        self.environment = environment or {}
+        self.debugger = debugger
         # The file which loads the module; `load` is another than the one under test.
         self.load = load or self.stage.load
         self.mpm = mpm
@@ -205,11 +210,11 @@ class Httpd:
     def command(self, *arguments):
         """The command line of httpd, and as whom it runs."""
         # A session of its own: when httpd ends it signals its whole process group.
-        command = [machine.httpd, "-d", str(self.directory), "-f", str(self.directory / "httpd.conf"), *arguments]
+        command = [*(self.debugger or ()), machine.httpd, "-d", str(self.directory), "-f", str(self.directory / "httpd.conf"), *arguments]
         identity = {}
         if self.run_as and machine.is_root:
             identity = {"user": self.run_as.pw_uid, "group": self.run_as.pw_gid, "extra_groups": []}
-        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C"}
+        environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C", **self.environment}
         return {"args": command, "env": environment, "cwd": "/", "stdin": subprocess.DEVNULL, "start_new_session": True, **identity}
 
     def configtest(self):
@@ -239,7 +244,7 @@ class Httpd:
             output = self.directory / "logs" / "output"
             before = self.error_log.count(RESUMED)
             with open(output, "wb") as file:
-                self.process = subprocess.Popen(**self.command("-DFOREGROUND"), stdout=file, stderr=file)
+                self.process = subprocess.Popen(**self.command("-DFOREGROUND" if self.debugger is None else "-X"), stdout=file, stderr=file)
             if wait_until(lambda before=before: self.answers_or_is_gone(before), "httpd to accept connections", 20) == "answers":
                 Httpd.running.append(self)
                 return self
@@ -254,7 +259,8 @@ class Httpd:
         """Whether it has come up and the port is open, or the process has ended."""
         if self.process.poll() is not None:
             return "gone"
-        if self.error_log.count(RESUMED) == before:
+        # A server of one process does not say that it has come up.
+        if self.debugger is None and self.error_log.count(RESUMED) == before:
             return None
         with socket.socket() as probe:
             probe.settimeout(1)
