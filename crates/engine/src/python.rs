@@ -290,8 +290,10 @@ impl<'py> Owned<'py> {
 
     /// An attribute.
     pub(crate) fn attr(&self, name: &CStr) -> Result<Owned<'py>> {
-        // SAFETY: the GIL is held; the object is live, the name ends with NUL.
-        unsafe { Owned::new(self.py, ffi::PyObject_GetAttrString(self.as_ptr(), name.as_ptr())) }
+        // Interned, as CPython's cache of methods keeps each name that it sees: always the same one then.
+        let name = self.py.interned(name.to_bytes())?;
+        // SAFETY: the GIL is held; both objects are live.
+        unsafe { Owned::new(self.py, ffi::PyObject_GetAttr(self.as_ptr(), name.as_ptr())) }
     }
 
     /// An attribute, or `None` when there is no such attribute.
