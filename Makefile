@@ -47,7 +47,7 @@ serve: build venv ## From a bare machine: build, then httpd with the examples on
 	VENV=$(VENV) exec tools/serve
 
 .PHONY: test
-test: build venv mod_wsgi ## From a bare machine: build, then every test.
+test: build venv mod_wsgi valgrind ## From a bare machine: build, then every test.
 	echo "== cargo test"
 	PYO3_PYTHON="$(PYTHON)" cargo test --workspace --quiet || $(call fail,"A unit test failed; the output is above.")
 	PYO3_PYTHON="$(PYTHON)" tools/test-engines "$(PYTHON)"
@@ -61,6 +61,12 @@ test-differential: build venv mod_wsgi ## Compare answers and logs with those of
 	cd tests
 	$(VENV)/bin/python -m pytest differential $(PYTEST_ARGS) ||
 		$(call fail,"A difference from mod_wsgi is not listed$(,) or one that is listed is gone; the output is above.")
+
+.PHONY: test-memcheck
+test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through valgrind and through debug allocators.
+	cd tests
+	MEMORY_REQUESTS=10000 $(VENV)/bin/python -m pytest reliability/test_memory.py $(PYTEST_ARGS) ||
+		$(call fail,"Memory is used wrongly or kept; the output is above.")
 
 .PHONY: build
 build: packages module ## Leave the module, the engines and wsgi.load in build/.
@@ -97,6 +103,11 @@ venv: packages
 mod_wsgi: packages
 	tools/venv $(MOD_WSGI) "$(PYTHON)" tests/differential/requirements.txt ||
 		echo "mod_wsgi 6 cannot be built here$(,) so nothing is compared with it; the reason is above." >&2
+
+# Tests that need it are skipped without it.
+.PHONY: valgrind
+valgrind: packages
+	if [ "$(PACKAGES)" != no ]; then tools/packages valgrind || echo "Nothing is tested under valgrind." >&2; fi
 
 .PHONY: lint
 lint: packages ## Check formatting, clippy and the documentation of the code.

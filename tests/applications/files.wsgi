@@ -31,7 +31,9 @@ def rest(path, start, wrap):
 def shared(path, start, wrap):
     """The same open file in every response, which nobody may move or close."""
     with LOCK:
-        opened = SHARED.setdefault(path, open(path, "rb"))
+        if path not in SHARED:
+            SHARED[path] = open(path, "rb")
+        opened = SHARED[path]
 
     class Kept(wrap):
         def close(self):
