@@ -65,7 +65,7 @@ test-differential: build venv mod_wsgi ## Compare answers and logs with those of
 .PHONY: test-memcheck
 test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through valgrind and through debug allocators.
 	cd tests
-	MEMORY_REQUESTS=10000 $(VENV)/bin/python -m pytest reliability/test_memory.py $(PYTEST_ARGS) ||
+	MEMORY_REQUESTS=10000 $(VENV)/bin/python -m pytest -o faulthandler_timeout=1800 reliability/test_memory.py $(PYTEST_ARGS) ||
 		$(call fail,"Memory is used wrongly or kept; the output is above.")
 
 .PHONY: build

@@ -31,12 +31,16 @@ pub fn dispatch(
     effective: &Effective<'_>,
     environ: &Environ<'_>,
 ) -> Status {
-    let head = opening(effective, environ);
+    let queued = wire::now();
+    let mut head = opening(effective, environ, &queued, None);
     let mut relay = Relay::new(request, group, effective);
     relay.prepare();
     let patience = group.patience();
     let mut turned_away = TurnedAway::default();
     while turned_away.may_try(group) {
+        if turned_away.tries > 1 {
+            head = opening(effective, environ, &queued, Some(&turned_away));
+        }
         let slot = match group.acquire(patience) {
             Ok(slot) => slot,
             Err(refused) => return no_worker(request, group, refused),
@@ -69,9 +73,15 @@ pub fn dispatch(
                 return status;
             }
             Ended::Abandoned(status) => return status,
-            Ended::Refused if connection.frames.is_empty() => group.rest(slot.worker, connection),
-            Ended::Refused => {}
-            Ended::Broken(Broken::Reset) if relay.may_go_elsewhere() => {}
+            Ended::Refused => {
+                turned_away.restarts = turned_away.restarts.saturating_add(1);
+                if connection.frames.is_empty() {
+                    group.rest(slot.worker, connection);
+                }
+            }
+            Ended::Broken(Broken::Reset) if relay.may_go_elsewhere() => {
+                turned_away.restarts = turned_away.restarts.saturating_add(1);
+            }
             Ended::Broken(why) => return broken(request, group, &slot, pid, &mut relay, why, used),
         }
     }
@@ -92,6 +102,8 @@ pub fn dispatch(
 #[derive(Default)]
 struct TurnedAway {
     tries: u32,
+    /// Tries that reached a worker.
+    restarts: u32,
     since: Option<Instant>,
 }
 
@@ -114,7 +126,12 @@ impl TurnedAway {
 }
 
 /// The records that begin a request, up to the end of its parameters.
-fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
+fn opening(
+    effective: &Effective<'_>,
+    environ: &Environ<'_>,
+    queued: &str,
+    again: Option<&TurnedAway>,
+) -> Vec<u8> {
     let mut head = Vec::with_capacity(4096);
     request::begin(&mut head, REQUEST_ID, Role::Responder, true);
     let mut params = request::Params::new(&mut head, REQUEST_ID);
@@ -128,7 +145,11 @@ fn opening(effective: &Effective<'_>, environ: &Environ<'_>) -> Vec<u8> {
     }
     params.push(wire::PULL_BODY, b"1");
     params.push(wire::PASS_FILES, b"1");
-    params.push(wire::QUEUE_START, wire::now().as_bytes());
+    params.push(wire::QUEUE_START, queued.as_bytes());
+    if let Some(again) = again {
+        params.push(wire::DAEMON_CONNECTS, again.tries.to_string().as_bytes());
+        params.push(wire::DAEMON_RESTARTS, again.restarts.to_string().as_bytes());
+    }
     params.finish();
     head
 }

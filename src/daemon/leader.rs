@@ -132,6 +132,8 @@ impl Recipe {
             server_pid: std::process::id(),
             shut_down: self.options.shuts_down(),
             case_sensitive: self.options.is_case_sensitive(),
+            server_processes: server::Mpm.processes(),
+            server_threads: server::Mpm.threads(),
             server_version: VERSION,
             server_description: server::description().to_vec(),
             server_mpm: server::mpm_name().to_vec(),

@@ -198,8 +198,8 @@ pub fn configure(main: Server<'_>) {
         python,
         options: config.globals.python.clone(),
         preloads,
-        threads: if Mpm.is_threaded() { Mpm.max_threads().unwrap_or(1) } else { 1 },
-        processes: if Mpm.is_forked() { Mpm.max_children().unwrap_or(1) } else { 1 },
+        threads: Mpm.threads(),
+        processes: Mpm.processes(),
         alone: alone(main),
     };
     *CURRENT.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(plan));

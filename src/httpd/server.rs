@@ -310,6 +310,16 @@ impl Mpm {
         query(sys::AP_MPMQ_MAX_DAEMONS)
     }
 
+    /// Threads of a child, of which there is one at least.
+    pub fn threads(self) -> u32 {
+        if self.is_threaded() { self.max_threads().unwrap_or(1) } else { 1 }
+    }
+
+    /// Children, of which there is one at least.
+    pub fn processes(self) -> u32 {
+        if self.is_forked() { self.max_children().unwrap_or(1) } else { 1 }
+    }
+
     /// Children, at most, whatever a later configuration says: `ServerLimit`.
     pub fn hard_limit_children(self) -> Option<u32> {
         query(sys::AP_MPMQ_HARD_LIMIT_DAEMONS)

@@ -131,7 +131,3 @@ for rows in LISTED:
         assert pair not in EXPECTED.setdefault(scenario, {}), f"{scenario} {pair} is listed twice"
         EXPECTED[scenario][pair] = row
 
-# Bugs that are known, and what is not finished: the scenario may differ, and is no failure.
-UNFINISHED = {
-    "inside-apache-module": "in daemon processes apache.threads_per_process is the group's, not httpd's",
-}

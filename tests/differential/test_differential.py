@@ -13,7 +13,7 @@ from itertools import zip_longest
 import pytest
 from harness import MODES, Httpd, machine
 
-from .expected import ASPECTS, EXPECTED, REFUSED, UNFINISHED
+from .expected import ASPECTS, EXPECTED, REFUSED
 from .run import Player
 from .scenarios import SCENARIOS
 
@@ -174,8 +174,6 @@ def test_the_same_as_mod_wsgi(servers, scenario):
         for (place, aspect), both in differences(runs, scenario).items()
         if aspect not in scenario.ignore and not (scenario.modes_differ and place == "modes")
     }
-    if found and scenario.id in UNFINISHED:
-        pytest.xfail(f"{UNFINISHED[scenario.id]}:\n{described(found)}")
     expected = EXPECTED.get(scenario.id, {})
     unexpected = {pair: both for pair, both in found.items() if pair not in expected}
     assert not unexpected, "differs:\n" + described(unexpected)
@@ -191,7 +189,7 @@ def rows():
 def test_every_listed_difference_has_a_scenario_and_every_scenario_a_row():
     named = {row for pairs in EXPECTED.values() for row in pairs.values()}
     assert sorted(named) == sorted(rows())
-    assert EXPECTED.keys() | UNFINISHED.keys() <= {scenario.id for scenario in SCENARIOS}
+    assert EXPECTED.keys() <= {scenario.id for scenario in SCENARIOS}
 
 
 def test_there_are_enough_scenarios():

@@ -138,6 +138,10 @@ pub struct Launch {
     pub shut_down: bool,
     /// `WSGICaseSensitivity`.
     pub case_sensitive: bool,
+    /// `apache.maximum_processes`.
+    pub server_processes: u32,
+    /// `apache.threads_per_process`.
+    pub server_threads: u32,
     /// `apache.version`.
     pub server_version: [u32; 3],
     /// `apache.description`.
@@ -235,6 +239,8 @@ numbers! {
     "telemetry-user-agent" => telemetry_user_agent,
     "slow-requests" => slow_requests,
     "server-pid" => server_pid,
+    "server-processes" => server_processes,
+    "server-threads" => server_threads,
 }
 
 impl Launch {
@@ -452,6 +458,8 @@ mod tests {
             switch_interval: 5000,
             send_buffer: 4096,
             receive_buffer: 8192,
+            server_processes: 8,
+            server_threads: 32,
             python_eggs: Some(b"/eggs".to_vec()),
             server_version: [2, 4, 62],
             server_description: b"Apache/2.4.62 (Test)".to_vec(),

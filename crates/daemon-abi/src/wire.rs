@@ -31,6 +31,12 @@ pub const QUEUE_START: &[u8] = b"mod_wsgi.x-queue_start_us";
 /// When the worker took the request, in microseconds since 1970.
 pub const DAEMON_START: &[u8] = b"mod_wsgi.x-daemon_start_us";
 
+/// How often httpd connected to a worker, or took a connection, for the request; without it: once.
+pub const DAEMON_CONNECTS: &[u8] = b"mod_wsgi.x-daemon_connects";
+
+/// How often the request was sent again, as a worker that is being replaced turned it away; without it: never.
+pub const DAEMON_RESTARTS: &[u8] = b"mod_wsgi.x-daemon_restarts";
+
 /// Now, in microseconds since 1970, as text.
 pub fn now() -> String {
     use std::time::{SystemTime, UNIX_EPOCH};

@@ -183,11 +183,11 @@ impl<'a> Observer<'a> {
         environ: &Owned<'py>,
     ) -> Result<Owned<'py>> {
         let fields = self.origin(py)?;
-        for (name, carrier) in
-            [("daemon_connects", &b"daemon_connects"[..]), ("daemon_restarts", b"daemon_restarts")]
-        {
-            fields.int(name, carried(self.call.environ, carrier).unwrap_or(0))?;
-        }
+        let carried = |name| carried(self.call.environ, name);
+        // A request that came to a daemon process came by a connection.
+        let connects = u64::from(carried(b"daemon_start_us").unwrap_or(0) > 0);
+        fields.int("daemon_connects", carried(b"daemon_connects").unwrap_or(connects))?;
+        fields.int("daemon_restarts", carried(b"daemon_restarts").unwrap_or(0))?;
         fields.object("application_object", &application)?;
         fields.object("callable_object", &py.path(self.call.script.callable)?)?;
         fields.object("request_environ", environ)?;

@@ -290,6 +290,8 @@ fn options<'py>(
     fields.object("apache_description", &py.latin1(&startup.server.description)?)?;
     fields.object("apache_mpm_name", &py.latin1(&startup.server.mpm_name)?)?;
     fields.object("apache_build_date", &py.latin1(&startup.server.build_date)?)?;
+    fields.int("apache_processes", startup.server.processes.into())?;
+    fields.int("apache_threads", startup.server.threads.into())?;
     Ok(fields.into_dict())
 }
 

@@ -34,6 +34,10 @@ pub struct ServerWords {
     pub mpm_name: Vec<u8>,
     /// `apache.build_date`.
     pub build_date: Vec<u8>,
+    /// `apache.maximum_processes`.
+    pub processes: u32,
+    /// `apache.threads_per_process`.
+    pub threads: u32,
 }
 
 /// How Python itself is to behave, where it is started here; `None`: as its environment says.

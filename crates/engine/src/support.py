@@ -191,8 +191,8 @@ def _install_apache(module, options):
     apache.description = options["apache_description"]
     apache.mpm_name = options["apache_mpm_name"]
     apache.build_date = options["apache_build_date"]
-    apache.maximum_processes = module.maximum_processes
-    apache.threads_per_process = module.threads_per_process
+    apache.maximum_processes = options["apache_processes"]
+    apache.threads_per_process = options["apache_threads"]
 
 
 def publish(callbacks, name, payload):

@@ -136,6 +136,8 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
             description: some(start.server_description).unwrap_or_default(),
             mpm_name: some(start.server_mpm).unwrap_or_default(),
             build_date: some(start.server_built).unwrap_or_default(),
+            processes: start.processes,
+            threads: start.threads,
         },
         reload: Reload::InPlace,
         log,

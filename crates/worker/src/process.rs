@@ -199,6 +199,8 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
             description: launch.server_description.clone(),
             mpm_name: launch.server_mpm.clone(),
             build_date: launch.server_built.clone(),
+            processes: launch.server_processes,
+            threads: launch.server_threads,
         },
         reload: if launch.rolling { Reload::Keep } else { Reload::Refuse },
         log: log::write,

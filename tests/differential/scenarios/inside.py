@@ -1,12 +1,23 @@
 """The module `mod_wsgi` that applications import, and the process they find themselves in."""
 
-from ..scenario import Scenario, get, shown
+from ..scenario import Scenario, Write, get, shown
 
 
 def shown_inside(*expressions, imports="import sys, os, mod_wsgi"):
     """An application that shows what these are in its process."""
     return shown(*expressions, imports=imports)
 
+
+CONNECTS = """
+import mod_wsgi
+def event(name, **payload):
+    if name == "request_started":
+        payload["request_data"]["seen"] = [payload[key] for key in ("daemon_connects", "daemon_restarts")]
+mod_wsgi.subscribe_events(event)
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [repr(mod_wsgi.request_data()["seen"]).encode()]
+"""
 
 SCENARIOS = [
     Scenario("groups", shown_inside("mod_wsgi.process_group", "mod_wsgi.application_group", "mod_wsgi.maximum_processes", "mod_wsgi.threads_per_process"), (get(),), modes_differ=True),
@@ -34,6 +45,7 @@ def application(environ, start_response):
     return [repr(result).encode()]
 """, (get(), get(), get())),
     Scenario("apache-module", shown_inside("apache.version", "apache.mpm_name", "apache.maximum_processes", "apache.threads_per_process", imports="import apache"), (get(),), modes_differ=True),
+    Scenario("connects", CONNECTS, (get(), get(), Write(CONNECTS + "# changed"), get(), get()), modes_differ=True),
     Scenario("asyncio", """
 import asyncio
 async def work():
