@@ -18,6 +18,7 @@ GROUPS = {
     "startup": "startup-timeout=1 shutdown-timeout=1 graceful-timeout=1",
     "deadlock": "deadlock-timeout=1 shutdown-timeout=1",
     "inactivity": "inactivity-timeout=1",
+    "ignored": "inactivity-timeout=1",
     "request": "threads=1 request-timeout=1 graceful-timeout=1",
     "patient": "threads=5 request-timeout=1 graceful-timeout=1",
     "interrupt": "threads=1 request-timeout=1 interrupt-timeout=1 graceful-timeout=1",
@@ -40,6 +41,7 @@ def configuration():
         lines.append(f"WSGIScriptAlias /{name} ${{APPLICATIONS}}/{script} process-group={name}")
     # Not in the alias, which would load the scripts before the first request.
     lines.append("WSGIApplicationGroup %{GLOBAL}")
+    lines.append("<Location /ignored/health>\nWSGIIgnoreActivity On\n</Location>")
     return "\n".join(lines) + "\n"
 
 
@@ -107,6 +109,17 @@ def test_inactivity_timeout(server):
     assert server.get("/inactivity?sleep=1.5").json["pid"] == first
     server.error_log.expect("finishes its requests and ends: inactivity-timeout", since=since)
     assert server.get("/inactivity").json["pid"] != first
+
+
+def test_requests_whose_activity_is_ignored_do_not_keep_a_process(server):
+    since = server.error_log.size()
+    first = server.get("/ignored").json["pid"]
+    replaced(server, "/ignored/health", first)
+    server.error_log.expect("finishes its requests and ends: inactivity-timeout", since=since)
+    # Nobody but the monitor asks: there is nothing that could be over.
+    second = server.get("/ignored/health").json["pid"]
+    assert server.get("/ignored/health?sleep=1.5").json["pid"] == second
+    assert server.get("/ignored/health").json["pid"] == second
 
 
 def test_request_timeout(server):

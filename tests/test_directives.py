@@ -146,14 +146,13 @@ WSGIFreeThreading On
 <Location /a>
 WSGIPassApacheRequest On
 WSGIEnableSendfile On
-WSGIIgnoreActivity On
 </Location>
 """
         code, said = configtest(config)
         assert code == 0, said
         told = re.findall(r"WRS1041: \S+ warning: (\w+) is accepted but has no effect", said)
         expected = ["WSGISlowRequests", "WSGITelemetryOptions", "WSGIServerMetrics", "WSGIFreeThreading"]
-        assert told == [*expected, "WSGIPassApacheRequest", "WSGIIgnoreActivity"]
+        assert told == [*expected, "WSGIPassApacheRequest"]
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,7 @@ impl Connection {
                 environ.pairs.push((wire::DAEMON_START, now.as_bytes()));
                 exchange.pull_body(environ.pull_body);
                 exchange.pass_files(environ.pass_files);
-                let outcome = worker.call(&environ.call(), &mut exchange);
+                let outcome = worker.call(&environ.call(), environ.counts, &mut exchange);
                 finish(&mut exchange, outcome, environ.pull_body)
             }
             Err(error) => {
@@ -160,6 +160,8 @@ struct Environ<'a> {
     reloading: bool,
     pull_body: bool,
     pass_files: bool,
+    /// The request is activity of the process.
+    counts: bool,
 }
 
 impl<'a> Environ<'a> {
@@ -172,6 +174,7 @@ impl<'a> Environ<'a> {
             reloading: true,
             pull_body: false,
             pass_files: false,
+            counts: true,
         };
         for pair in pairs::iter(params) {
             let (name, value) = pair?;
@@ -181,6 +184,7 @@ impl<'a> Environ<'a> {
                 wire::CALLABLE_OBJECT if !value.is_empty() => environ.callable = value,
                 wire::SCRIPT_RELOADING => environ.reloading = value == b"1",
                 wire::PULL_BODY => environ.pull_body = value == b"1",
+                wire::IGNORE_ACTIVITY => environ.counts = value != b"1",
                 wire::PASS_FILES => environ.pass_files = value == b"1",
                 _ => {}
             }

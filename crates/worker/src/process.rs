@@ -82,10 +82,15 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Has the engine answer a request, and sees whether the worker should end after it.
-    pub(crate) fn call(&self, call: &Call<'_>, exchange: &mut dyn Exchange) -> Outcome {
+    /// Has the engine answer a request, and sees whether the worker should end after it. `counts`: it is activity.
+    pub(crate) fn call(
+        &self,
+        call: &Call<'_>,
+        counts: bool,
+        exchange: &mut dyn Exchange,
+    ) -> Outcome {
         self.board.begin_request(self.place, self.pid);
-        self.seats.begin(call.script.application_group);
+        self.seats.begin(call.script.application_group, counts);
         let outcome = self.engine.call(call, exchange);
         self.seats.end(self.engine);
         self.board.end_request(self.place, self.pid);

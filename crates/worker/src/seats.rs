@@ -22,8 +22,18 @@ struct Seat {
     application_group: Vec<u8>,
     /// When `mod_wsgi.RequestTimeout` was raised in its request.
     interrupted: Option<Instant>,
-    /// When its last request ended.
-    ended: Option<Instant>,
+    /// Its request counts as activity.
+    counts: bool,
+    /// When a request that counts began or ended.
+    active: Option<Instant>,
+}
+
+impl Seat {
+    fn note_activity(&mut self, now: Instant) {
+        if self.counts {
+            self.active = Some(now);
+        }
+    }
 }
 
 /// A request that is running.
@@ -61,12 +71,14 @@ impl Seats {
         self.seats.get(OWN.get()?).map(lock)
     }
 
-    /// A request begins on this thread.
-    pub(crate) fn begin(&self, application_group: &[u8]) {
+    /// A request begins on this thread; whether it counts as activity.
+    pub(crate) fn begin(&self, application_group: &[u8], counts: bool) {
         let now = Instant::now();
         self.first.get_or_init(|| now);
         let Some(mut seat) = self.own() else { return };
         seat.since = Some(now);
+        seat.counts = counts;
+        seat.note_activity(now);
         seat.thread = engine::current_thread();
         seat.application_group.clear();
         seat.application_group.extend_from_slice(application_group);
@@ -77,7 +89,7 @@ impl Seats {
     pub(crate) fn end(&self, engine: &Engine) {
         let Some(mut seat) = self.own() else { return };
         seat.since = None;
-        seat.ended = Some(Instant::now());
+        seat.note_activity(Instant::now());
         if seat.interrupted.take().is_some() {
             let (thread, group) = (seat.thread, std::mem::take(&mut seat.application_group));
             drop(seat);
@@ -90,13 +102,9 @@ impl Seats {
         self.first.get().copied()
     }
 
-    /// When the last request began or ended.
+    /// When the last request that counts began or ended.
     pub(crate) fn last(&self) -> Option<Instant> {
-        let last = |seat: &Mutex<Seat>| {
-            let seat = lock(seat);
-            seat.since.max(seat.ended)
-        };
-        self.seats.iter().filter_map(last).max()
+        self.seats.iter().filter_map(|seat| lock(seat).active).max()
     }
 
     /// The requests that are running.
@@ -145,7 +153,7 @@ mod tests {
         let seats = Seats::new(2);
         sit(1);
         assert_eq!((seats.first(), seats.last()), (None, None));
-        seats.begin(b"group");
+        seats.begin(b"group", true);
         let running = seats.running();
         assert_eq!(running.iter().map(|it| it.seat).collect::<Vec<_>>(), [1]);
         assert!(seats.first().is_some() && seats.last() == seats.first());
@@ -155,8 +163,22 @@ mod tests {
         assert!(!seats.mark(&running[0]));
         assert!(seats.still_runs(&running[0]));
         std::thread::sleep(Duration::from_millis(2));
-        seats.begin(b"group");
+        seats.begin(b"group", true);
         assert!(!seats.still_runs(&running[0]));
         assert!(seats.target(&running[0]).is_none() && !seats.mark(&running[0]));
+    }
+
+    #[test]
+    fn a_request_that_does_not_count_is_running_and_no_activity() {
+        let seats = Seats::new(1);
+        sit(0);
+        seats.begin(b"", false);
+        assert_eq!((seats.running().len(), seats.last()), (1, None));
+        seats.begin(b"", true);
+        let last = seats.last();
+        assert!(last.is_some());
+        std::thread::sleep(Duration::from_millis(2));
+        seats.begin(b"", false);
+        assert_eq!(seats.last(), last);
     }
 }

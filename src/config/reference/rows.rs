@@ -131,8 +131,8 @@ pub(super) static ROWS: &[Row] = &[
         Place::FileInfo,
         "WSGIIgnoreActivity On|Off",
         "Off",
-        "Requests, such as those of a monitor, do not count for `inactivity-timeout`. It is \
-         told to the process; the option has no effect yet.",
+        "Requests, such as those of a monitor, do not keep a process from being idle as \
+         `inactivity-timeout` means it.",
         "<Location /health>\n    WSGIIgnoreActivity On\n</Location>",
     ),
     row(

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use super::{flag, idle, keep, origin, settings};
+use super::{flag, keep, origin, settings};
 use crate::config::check_effect::{APPLICATION_GROUP, CALLABLE_OBJECT, RESTRICT_PROCESS};
 use crate::config::directory::MapHead;
 use crate::config::server::Mention;
@@ -28,6 +28,7 @@ switches! {
     chunked_request = "WSGIChunkedRequest";
     error_override = "WSGIErrorOverride";
     enable_sendfile = "WSGIEnableSendfile";
+    ignore_activity = "WSGIIgnoreActivity";
 }
 
 pub fn process_group(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
@@ -64,18 +65,6 @@ pub fn map_head_to_get(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CSt
         "On" => MapHead::On,
         _ => MapHead::Auto,
     });
-    Ok(())
-}
-
-pub fn ignore_activity(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-    const DIRECTIVE: &str = "WSGIIgnoreActivity";
-    let on = flag(DIRECTIVE, word)?;
-    if on {
-        let because = "the option inactivity-timeout has none yet";
-        let scope = Scope { server: scope.server.as_deref_mut(), directory: scope.directory };
-        idle(command, scope, DIRECTIVE, because);
-    }
-    settings(command, scope).ignore_activity = Some(on);
     Ok(())
 }
 
