@@ -12,6 +12,9 @@ pub const APPLICATION_GROUP: &[u8] = b"mod_wsgi.application_group";
 /// The callable in the script; absent or empty: `application`.
 pub const CALLABLE_OBJECT: &[u8] = b"mod_wsgi.callable_object";
 
+/// The script that answers, if it is not the file that the request was mapped to (`SCRIPT_FILENAME`).
+pub const HANDLER_SCRIPT: &[u8] = b"mod_wsgi.handler_script";
+
 /// `1`: look whether the script changed before the request is started.
 pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 

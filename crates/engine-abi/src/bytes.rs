@@ -17,6 +17,11 @@ impl Bytes {
         Self { data: slice.as_ptr(), len: slice.len() }
     }
 
+    /// Whether this is no value, which is something else than one without bytes.
+    pub const fn is_null(self) -> bool {
+        self.data.is_null()
+    }
+
     /// The bytes again.
     ///
     /// # Safety

@@ -180,6 +180,82 @@ pub struct Call {
     pub environ_len: usize,
 }
 
+/// What is asked of functions of a script, about a request that nobody has answered yet.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Question {
+    /// `size_of::<Question>()`.
+    pub size: usize,
+    /// Absolute path of the script.
+    pub filename: Bytes,
+    /// Name of the interpreter; empty: the main interpreter.
+    pub application_group: Bytes,
+    /// Look whether the script changed before it is used.
+    pub reloading: bool,
+    /// The names of the functions. When one does not answer a string or `None`, those behind it are not called.
+    pub functions: *const Bytes,
+    /// How many functions.
+    pub functions_len: usize,
+    /// What the functions are called with behind environ, as `str` in latin-1.
+    pub arguments: *const Bytes,
+    /// How many arguments.
+    pub arguments_len: usize,
+    /// The pairs of environ, in order.
+    pub environ: *const Pair,
+    /// How many pairs.
+    pub environ_len: usize,
+    /// The connection is encrypted (`mod_ssl.is_https`).
+    pub secure: bool,
+    /// The answers are iterables of names.
+    pub names: bool,
+    /// Strings are to be told in UTF-8, and not in latin-1.
+    pub utf8: bool,
+}
+
+/// What a function of a [`Question`] answered.
+#[repr(i32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It raised, or what it answered cannot be told; the log has the reason.
+    Failed = 0,
+    /// The script has no such function.
+    Missing = 1,
+    /// `None`
+    Nothing = 2,
+    /// `False`
+    False = 3,
+    /// `True`
+    True = 4,
+    /// A `str`.
+    Text = 5,
+    /// A `bytes`.
+    Bytes = 6,
+    /// Names, each a `str` in latin-1 or a `bytes`.
+    Names = 7,
+    /// Something else; the text are the words for it.
+    Other = 8,
+}
+
+/// What the engine asks of the server while functions are asked. `asker` is the pointer given to [`Engine::ask`].
+/// Everything is called by one thread at a time, without the GIL but for `log`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct AskTable {
+    /// `size_of::<AskTable>()`.
+    pub size: usize,
+    /// Takes an [`Answer`] and its texts, of the next function. Called once for each that was asked.
+    pub answer: unsafe extern "C" fn(
+        asker: *mut c_void,
+        answer: c_int,
+        texts: *const Bytes,
+        texts_len: usize,
+    ),
+    /// A variable of the server's TLS module, alive as long as the question; without data: there is none.
+    pub tls_variable: unsafe extern "C" fn(asker: *mut c_void, name: Bytes) -> Bytes,
+    /// Writes one line to the log of the request's virtual host.
+    pub log: unsafe extern "C" fn(asker: *mut c_void, level: c_int, line: Bytes),
+}
+
 /// Status and headers of a response.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -245,6 +321,13 @@ pub struct Engine {
         call: *const Call,
         table: *const ExchangeTable,
         exchange: *mut c_void,
+    ) -> c_int,
+    /// Asks functions of a script about a request. 0, or -1 if the script cannot be asked, after lines in the log. On
+    /// any thread.
+    pub ask: unsafe extern "C" fn(
+        question: *const Question,
+        table: *const AskTable,
+        asker: *mut c_void,
     ) -> c_int,
     /// Ends Python's life: waits for running calls up to `milliseconds`, then runs the shutdown of
     /// `threading` and `atexit`. On the main thread. Python is not finalised: threads may still be in it.

@@ -20,26 +20,17 @@ use crate::file_wrapper::Place;
 use crate::gil::{self, released};
 use crate::input::Input;
 use crate::interpreter::Interpreter;
-use crate::loader::{self, Script, State};
 use crate::measure::Measure;
 use crate::metrics::METRICS;
 use crate::output::{Fault, HeadText};
 use crate::python::{Gil, Kind, Owned, Raised, Result};
+use crate::ready::Wanted;
 use crate::registration::Registration;
-use crate::request::{Request, lock};
+use crate::request::{Finish, Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
 use crate::telemetry::slow::SLOW;
 use crate::{Call, fork, thread_state};
-
-/// Ends the request when the call ends, however it ends.
-struct Finish<'a>(&'a Request);
-
-impl Drop for Finish<'_> {
-    fn drop(&mut self) {
-        self.0.finish();
-    }
-}
 
 /// Answers a request. Without the GIL.
 pub(crate) fn serve(
@@ -100,49 +91,33 @@ enum Ending {
 
 impl Answering<'_> {
     fn answer(&self) -> Outcome {
-        let script = self.interpreter.scripts.find(self.call.script.filename);
-        let mut again = false;
-        // A script that was loaded for this request is as new as it can be.
-        let mut fresh = false;
-        loop {
-            match self.prepare(&script, again) {
-                Ok(loaded) => fresh |= loaded,
-                Err(outcome) => return outcome,
-            }
-            let Some(session) = self.interpreter.enter() else {
-                self.log(Level::Error, b"WRS4013: there is no memory for a Python thread state");
-                return Outcome::Failed;
-            };
-            let py = session.py();
-            // Another request may have begun to load it again; then this one waits for that.
-            let Some((module, modified)) = script.module(py) else {
-                again = false;
-                continue;
-            };
-            if !fresh && self.call.script.reloading && self.wants_reload(&module, modified) {
-                match self.reload {
-                    Reload::Refuse => return Outcome::Reload,
-                    Reload::Keep => script.note_change(loader::modified(self.call.script.filename)),
-                    Reload::InPlace => {
-                        again = true;
-                        continue;
-                    }
-                }
-            }
-            let events = &self.interpreter.events;
-            let observer = Observer::of(py, events, self.call, self.request);
-            let observer = observer.as_ref();
-            let ending = {
-                let made = self.parts(&module, observer);
-                drop(module);
-                match made {
-                    Ok(Some(parts)) => self.run(py, parts, observer),
-                    Ok(None) => Ending::Ended(self.no_callable()),
-                    Err(Raised) => self.failed(py, None),
-                }
-            };
-            drop(session);
-            return self.end(ending);
+        let script = &self.call.script;
+        let wanted = Wanted {
+            interpreter: self.interpreter,
+            filename: script.filename,
+            reloading: script.reloading,
+            reload: self.reload,
+            environ: Some(self.call.environ),
+            log: &|level, line| self.log(level, line),
+        };
+        match wanted.with_module(|module| self.ending(module)) {
+            Ok(ending) => self.end(ending),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Calls the application of the script's module.
+    fn ending(&self, module: Owned<'_>) -> Ending {
+        let py = module.py();
+        let events = &self.interpreter.events;
+        let observer = Observer::of(py, events, self.call, self.request);
+        let observer = observer.as_ref();
+        let made = self.parts(&module, observer);
+        drop(module);
+        match made {
+            Ok(Some(parts)) => self.run(py, parts, observer),
+            Ok(None) => Ending::Ended(self.no_callable()),
+            Err(Raised) => self.failed(py, None),
         }
     }
 
@@ -152,44 +127,6 @@ impl Answering<'_> {
             Ending::Ended(outcome) => outcome,
             Ending::ToSend(pieces) => self.send_whole(pieces),
         }
-    }
-
-    /// Loads the script if need be; whether it did.
-    fn prepare(&self, script: &Script, again: bool) -> std::result::Result<bool, Outcome> {
-        let filename = self.call.script.filename;
-        let now = self.call.script.reloading.then(|| loader::modified(filename));
-        match script.state(now) {
-            State::Current if !again => return Ok(false),
-            State::Changed if self.reload == Reload::Refuse => return Err(Outcome::Reload),
-            State::Changed if self.reload == Reload::Keep => {
-                script.note_change(now.flatten());
-                return Ok(false);
-            }
-            _ => {}
-        }
-        script
-            .load(self.interpreter, now, again, &|level, line| self.log(level, line))
-            .map(|_| true)
-            .map_err(|_| Outcome::Failed)
-    }
-
-    /// Asks the module: its `__mtime__` is gone or was changed, or its function `reload_required` says so.
-    fn wants_reload(&self, module: &Owned<'_>, modified: i64) -> bool {
-        let py = module.py();
-        let getattr = self.interpreter.getattr.get(py);
-        let asked = || -> Result<bool> {
-            let mtime = module.global_if_any(&self.interpreter.mtime.get(py), &getattr)?;
-            if mtime.and_then(|mtime| mtime.as_int()) != Some(modified) {
-                return Ok(true);
-            }
-            let name = self.interpreter.reload_required.get(py);
-            let Some(function) = module.global_if_any(&name, &getattr)? else { return Ok(false) };
-            function.call([&py.path(self.call.script.filename)?])?.is_true()
-        };
-        asked().unwrap_or_else(|_| {
-            self.report(py, "WRS4016", "exception in reload_required() of the script");
-            false
-        })
     }
 
     /// Makes what the application is called with. `None`: the script has no such callable.
@@ -220,11 +157,7 @@ impl Answering<'_> {
     fn run<'py>(&self, py: Gil<'py>, parts: Parts<'py>, observer: Option<&Observer<'_>>) -> Ending {
         let _registration = Registration::begin(self.interpreter, self.request, &parts.environ);
         let ending = self.respond(py, parts, observer);
-        if !fork::serves() {
-            // The child of a fork in the application has come back here: the request is its parent's.
-            // SAFETY: ends the process.
-            unsafe { libc::_exit(1) };
-        }
+        fork::end_child();
         if let Some(observer) = observer {
             let status = match &ending {
                 Ending::Ended(_) => self.request.status(),

@@ -21,7 +21,7 @@ use crate::python::Gil;
 use crate::request::lock;
 use crate::start::{Error, StartUp};
 use crate::telemetry::Telemetry;
-use crate::{Call, Script, call, thread_state};
+use crate::{Answer, Call, Question, Script, ask, call, thread_state};
 
 /// The engine of a process.
 pub struct Engine {
@@ -94,6 +94,14 @@ impl Drop for Running<'_> {
     }
 }
 
+fn no_interpreter(application_group: &[u8], exchange: &mut dyn Exchange) {
+    let line = format!(
+        "WRS4014: there is no interpreter for application group '{}'",
+        String::from_utf8_lossy(application_group)
+    );
+    exchange.log(Level::Error, line.as_bytes());
+}
+
 impl Engine {
     /// Answers one request.
     pub fn call(&self, call: &Call<'_>, exchange: &mut dyn Exchange) -> Outcome {
@@ -101,12 +109,21 @@ impl Engine {
         match self.interpreter(call.script.application_group) {
             Some(interpreter) => call::serve(&interpreter, self.startup.reload, call, exchange),
             None => {
-                let line = format!(
-                    "WRS4014: there is no interpreter for application group '{}'",
-                    String::from_utf8_lossy(call.script.application_group)
-                );
-                exchange.log(Level::Error, line.as_bytes());
+                no_interpreter(call.script.application_group, exchange);
                 Outcome::Failed
+            }
+        }
+    }
+
+    /// Asks functions of a script about a request; an answer for each that was asked. `None`: it cannot be asked; the
+    /// log has the reason, unless Python is shutting down.
+    pub fn ask(&self, question: &Question<'_>, exchange: &mut dyn Exchange) -> Option<Vec<Answer>> {
+        let _running = Running::begin(self)?;
+        match self.interpreter(question.application_group) {
+            Some(interpreter) => ask::ask(&interpreter, question, exchange),
+            None => {
+                no_interpreter(question.application_group, exchange);
+                None
             }
         }
     }

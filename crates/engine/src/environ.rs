@@ -339,6 +339,35 @@ impl Environ {
         key(py, &mut lock(&self.keys), name)
     }
 
+    /// Makes the environ of a question about a request: its pairs as they are, and no more of WSGI than `wsgi.errors`.
+    pub(crate) fn for_question<'py>(
+        &self,
+        py: Gil<'py>,
+        pairs: &[(&[u8], &[u8])],
+        errors: &Owned<'py>,
+        tls: &Owned<'py>,
+    ) -> Result<Owned<'py>> {
+        let environ = py.dict()?;
+        for (name, value) in pairs {
+            let (meaning, key) = match self.look_up(py, name)? {
+                // What the scheme is made of for an application.
+                (Meaning::Scheme, _) => (Meaning::Variable, Some(self.key(py, name)?)),
+                found => found,
+            };
+            if let Some(key) = key {
+                environ.set_item(&key, &decode(py, meaning, name, value)?)?;
+            }
+        }
+        let constants = self.constants.get(py);
+        for version in [c"apache.version", c"mod_wsgi.version"] {
+            environ.set_item_named(version, &constants.item_named(version)?)?;
+        }
+        environ.set_item(&self.errors.get(py), errors)?;
+        environ.set_item_named(c"mod_ssl.is_https", &tls.attr(c"is_https")?)?;
+        environ.set_item_named(c"mod_ssl.var_lookup", &tls.attr(c"var_lookup")?)?;
+        Ok(environ)
+    }
+
     /// The id of the request, if httpd gave it one.
     pub(crate) fn request_id<'py>(&self, environ: &Owned<'py>) -> Result<Option<Owned<'py>>> {
         environ.item(&self.request_id.get(environ.py()))

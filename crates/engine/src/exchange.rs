@@ -102,6 +102,11 @@ pub trait Exchange: Send {
         stream_file(self, head, part, last)
     }
 
+    /// A variable of the server's TLS module.
+    fn tls_variable(&mut self, _name: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
     /// Writes one line, without its newline, to the log of the request's virtual host.
     fn log(&mut self, level: Level, line: &[u8]);
 }

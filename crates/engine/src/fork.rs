@@ -90,6 +90,14 @@ pub(crate) fn serves() -> bool {
     SERVES.load(Ordering::Acquire)
 }
 
+/// Ends the child of a fork in an application that has come back to its server: the request is its parent's.
+pub(crate) fn end_child() {
+    if !serves() {
+        // SAFETY: ends the process.
+        unsafe { libc::_exit(1) };
+    }
+}
+
 /// The Python function that says whether this is the process that serves requests.
 pub(crate) fn serving(py: Gil<'_>) -> Result<Owned<'_>> {
     let [definition, _] = &FUNCTIONS.0;

@@ -8,6 +8,7 @@
 //! state for the whole process, which breaks with several interpreters. No function of Python's is called
 //! without the GIL, and no lock of ours is waited for with it.
 
+mod ask;
 mod boundary;
 mod call;
 mod class;
@@ -31,6 +32,7 @@ mod metrics;
 mod module;
 mod output;
 mod python;
+mod ready;
 mod registration;
 mod request;
 mod sample;
@@ -39,8 +41,10 @@ mod start_response;
 mod telemetry;
 mod template;
 mod thread_state;
+mod tls;
 mod watch;
 
+pub use ask::{Answer, Question};
 pub use engine::{Engine, open};
 pub use engine_abi::{Level, Outcome};
 pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};

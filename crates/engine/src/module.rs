@@ -12,6 +12,7 @@ use crate::input::{self, Input};
 use crate::python::{Gil, Owned, Result};
 use crate::start::StartUp;
 use crate::start_response::{self, StartResponse};
+use crate::tls::{self, Tls};
 
 /// The version of mod_wsgi whose interface this is: `mod_wsgi.version`.
 pub(crate) const COMPATIBLE: [u32; 3] = [6, 1, 1];
@@ -22,6 +23,7 @@ pub(crate) struct Classes {
     pub(crate) log: Class<Log>,
     pub(crate) start_response: Class<StartResponse>,
     pub(crate) file_wrapper: Class<FileWrapper>,
+    pub(crate) tls: Class<Tls>,
 }
 
 /// Makes the module, without putting it into `sys.modules`.
@@ -38,6 +40,7 @@ pub(crate) fn create<'py>(
         log: errors::class(py, &module)?,
         start_response: start_response::class(py, &module)?,
         file_wrapper: file_wrapper::class(py, &module)?,
+        tls: tls::class(py, &module)?,
     };
     let [major, minor, patch] = COMPATIBLE.map(i64::from);
     let version = py.tuple(&[py.int(major)?, py.int(minor)?, py.int(patch)?])?;

@@ -358,6 +358,21 @@ impl<'py> Owned<'py> {
         }
     }
 
+    /// As [`Owned::call`], with as many arguments as there are.
+    pub(crate) fn call_with(&self, arguments: &[Owned<'py>]) -> Result<Owned<'py>> {
+        let pointers: Vec<_> = arguments.iter().map(Owned::as_ptr).collect();
+        // SAFETY: the GIL is held; live arguments, borrowed for the call.
+        unsafe {
+            let result = ffi::PyObject_Vectorcall(
+                self.as_ptr(),
+                pointers.as_ptr(),
+                pointers.len(),
+                std::ptr::null_mut(),
+            );
+            Owned::new(self.py, result)
+        }
+    }
+
     /// Sets an item of an exact `dict`.
     pub(crate) fn set_item(&self, key: &Owned<'py>, value: &Owned<'py>) -> Result<()> {
         // SAFETY: the GIL is held; three live objects; a wrong type raises.
@@ -460,6 +475,33 @@ impl<'py> Owned<'py> {
         }
     }
 
+    /// The value of `True` and `False`; `None` for anything else.
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        // SAFETY: comparing addresses.
+        unsafe {
+            match (ffi::Py_IsTrue(self.as_ptr()) != 0, ffi::Py_IsFalse(self.as_ptr()) != 0) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            }
+        }
+    }
+
+    /// Whether the object is a `str`.
+    pub(crate) fn is_str(&self) -> bool {
+        // SAFETY: a live object.
+        unsafe { ffi::PyUnicode_Check(self.as_ptr()) != 0 }
+    }
+
+    /// Whether the object can be iterated over.
+    pub(crate) fn is_iterable(&self) -> bool {
+        // SAFETY: a live object has a live type; the GIL is held.
+        unsafe {
+            (*ffi::Py_TYPE(self.as_ptr())).tp_iter.is_some()
+                || ffi::PySequence_Check(self.as_ptr()) != 0
+        }
+    }
+
     /// Whether the object counts as true.
     pub(crate) fn is_true(&self) -> Result<bool> {
         // SAFETY: the GIL is held; the object is live.
@@ -486,6 +528,13 @@ impl<'py> Owned<'py> {
             let len = ffi::PyBytes_Size(self.as_ptr());
             Some(std::slice::from_raw_parts(data, len.unsigned_abs()))
         }
+    }
+
+    /// The characters of a `str` in UTF-8. Raises `UnicodeEncodeError`, or `TypeError` for anything else.
+    pub(crate) fn as_utf8(&self) -> Result<Vec<u8>> {
+        // SAFETY: the GIL is held; a live object; a wrong type raises; a new reference or null.
+        let bytes = unsafe { Owned::new(self.py, ffi::PyUnicode_AsUTF8String(self.as_ptr()))? };
+        Ok(bytes.as_bytes().unwrap_or_default().to_vec())
     }
 
     /// The characters of a `str` as latin-1, borrowed from it. Raises `TypeError` saying what was expected

@@ -146,6 +146,15 @@ impl Exchange for Metered<'_> {
 #[derive(Debug)]
 pub(crate) struct Over;
 
+/// Ends the request when the call ends, however it ends.
+pub(crate) struct Finish<'a>(pub(crate) &'a Request);
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.0.finish();
+    }
+}
+
 /// How many lines wait for the exchange at most; what is beyond is lost.
 const WAITING_LIMIT: usize = 1000;
 

@@ -12,11 +12,13 @@ use std::time::Duration;
 use engine::{Engine, Exchange, FilePart, Gone, Head, Level, Outcome, ReadError, Reload};
 use engine_abi::{Bytes, ExchangeTable, Pair, VERSION};
 
-static ENGINE: OnceLock<Engine> = OnceLock::new();
+use crate::asking;
+
+pub(crate) static ENGINE: OnceLock<Engine> = OnceLock::new();
 static LOG: OnceLock<unsafe extern "C" fn(c_int, Bytes)> = OnceLock::new();
 
 static TABLE: engine_abi::Engine =
-    engine_abi::Engine { version: VERSION, start, preload, call, stop };
+    engine_abi::Engine { version: VERSION, start, preload, call, ask: asking::ask, stop };
 
 /// The symbol [`engine_abi::ENTRY`].
 #[unsafe(no_mangle)]
@@ -32,7 +34,7 @@ fn log(level: Level, line: &[u8]) {
 }
 
 /// Runs what the module called; a panic ends here.
-fn guard<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
+pub(crate) fn guard<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         log(Level::Critical, b"WRS4009: a fault in mod_wsgi_rs itself; the line above says where");
         otherwise
@@ -197,7 +199,7 @@ unsafe extern "C" fn call(
             return Outcome::Failed;
         }
         // SAFETY: as above.
-        let environ = unsafe { environ(call) };
+        let environ = unsafe { environ(call.environ, call.environ_len) };
         // SAFETY: as above.
         let script = unsafe { script(&call.script) };
         let call = engine::Call { script, environ: &environ };
@@ -207,13 +209,13 @@ unsafe extern "C" fn call(
 }
 
 /// # Safety
-/// The pairs of `call` live for `'a`.
-unsafe fn environ<'a>(call: &engine_abi::Call) -> Vec<(&'a [u8], &'a [u8])> {
-    if call.environ.is_null() {
+/// `first` points at `len` pairs that live for `'a`, or is null.
+pub(crate) unsafe fn environ<'a>(first: *const Pair, len: usize) -> Vec<(&'a [u8], &'a [u8])> {
+    if first.is_null() {
         return Vec::new();
     }
     // SAFETY: by this function's contract.
-    let pairs = unsafe { std::slice::from_raw_parts(call.environ, call.environ_len) };
+    let pairs = unsafe { std::slice::from_raw_parts(first, len) };
     pairs
         .iter()
         .map(|pair| {

@@ -5,5 +5,6 @@
 //! to libpython: its symbols are there already when it is loaded.
 //! See <https://docs.python.org/3/extending/building.html>.
 
+mod asking;
 mod embedded;
 mod module;

@@ -176,10 +176,12 @@ impl<'a> Environ<'a> {
             pass_files: false,
             counts: true,
         };
+        let (mut filename, mut handler_script): (&[u8], &[u8]) = (b"", b"");
         for pair in pairs::iter(params) {
             let (name, value) = pair?;
             match name {
-                b"SCRIPT_FILENAME" => environ.filename = value,
+                b"SCRIPT_FILENAME" => filename = value,
+                wire::HANDLER_SCRIPT => handler_script = value,
                 wire::APPLICATION_GROUP => environ.application_group = value,
                 wire::CALLABLE_OBJECT if !value.is_empty() => environ.callable = value,
                 wire::SCRIPT_RELOADING => environ.reloading = value == b"1",
@@ -190,6 +192,7 @@ impl<'a> Environ<'a> {
             }
             environ.pairs.push((name, value));
         }
+        environ.filename = if handler_script.is_empty() { filename } else { handler_script };
         Ok(environ)
     }
 

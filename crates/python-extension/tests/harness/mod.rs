@@ -16,7 +16,9 @@ use std::sync::{Mutex, OnceLock, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Level, Outcome, Pair, Script, StartUp};
+use engine_abi::{
+    AskTable, Bytes, Call, Engine, ExchangeTable, Head, Level, Outcome, Pair, Script, StartUp,
+};
 
 static ENGINE: OnceLock<Option<&'static Engine>> = OnceLock::new();
 static SERVER_LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -396,5 +398,121 @@ unsafe extern "C" fn log(exchange: *mut c_void, level: c_int, line: Bytes) {
             server.answer.log.push(line);
             server.answer.levels.push(level);
         });
+    }
+}
+
+/// What functions of a script are asked.
+pub struct Question<'a> {
+    pub functions: &'a [&'a str],
+    pub arguments: &'a [&'a [u8]],
+    pub environ: &'a [(&'static str, &'a [u8])],
+    pub reloading: bool,
+    pub secure: bool,
+    pub names: bool,
+    pub utf8: bool,
+}
+
+impl Default for Question<'_> {
+    fn default() -> Self {
+        Self {
+            functions: &["ask"],
+            arguments: &[],
+            environ: &[],
+            reloading: false,
+            secure: false,
+            names: false,
+            utf8: false,
+        }
+    }
+}
+
+/// What came of a question.
+#[derive(Debug, Default)]
+pub struct Reply {
+    pub status: c_int,
+    pub answers: Vec<(engine_abi::Answer, Vec<Vec<u8>>)>,
+    pub log: Vec<String>,
+}
+
+/// Asks functions of a script.
+pub fn asked(path: &Path, question: &Question<'_>) -> Option<Reply> {
+    let engine = engine()?;
+    let mut reply = Reply::default();
+    let functions: Vec<Bytes> =
+        question.functions.iter().map(|name| Bytes::new(name.as_bytes())).collect();
+    let arguments: Vec<Bytes> = question.arguments.iter().map(|text| Bytes::new(text)).collect();
+    let pairs: Vec<Pair> = question
+        .environ
+        .iter()
+        .map(|(name, value)| Pair { name: Bytes::new(name.as_bytes()), value: Bytes::new(value) })
+        .collect();
+    let given = engine_abi::Question {
+        size: size_of::<engine_abi::Question>(),
+        filename: Bytes::new(path.as_os_str().as_bytes()),
+        application_group: Bytes::EMPTY,
+        reloading: question.reloading,
+        functions: functions.as_ptr(),
+        functions_len: functions.len(),
+        arguments: arguments.as_ptr(),
+        arguments_len: arguments.len(),
+        environ: pairs.as_ptr(),
+        environ_len: pairs.len(),
+        secure: question.secure,
+        names: question.names,
+        utf8: question.utf8,
+    };
+    let table = AskTable {
+        size: size_of::<AskTable>(),
+        answer: take_answer,
+        tls_variable,
+        log: log_question,
+    };
+    // SAFETY: everything borrowed outlives the call.
+    reply.status =
+        unsafe { (engine.ask)(&raw const given, &raw const table, (&raw mut reply).cast()) };
+    Some(reply)
+}
+
+unsafe extern "C" fn take_answer(
+    asker: *mut c_void,
+    answer: c_int,
+    texts: *const Bytes,
+    texts_len: usize,
+) {
+    use engine_abi::Answer;
+    const KNOWN: [Answer; 9] = [
+        Answer::Failed,
+        Answer::Missing,
+        Answer::Nothing,
+        Answer::False,
+        Answer::True,
+        Answer::Text,
+        Answer::Bytes,
+        Answer::Names,
+        Answer::Other,
+    ];
+    // SAFETY: the engine hands back what `asked` gave it, and the texts are alive.
+    unsafe {
+        let texts: &[Bytes] =
+            if texts_len == 0 { &[] } else { std::slice::from_raw_parts(texts, texts_len) };
+        let texts = texts.iter().map(|text| text.as_slice().to_vec()).collect();
+        let answer = KNOWN.into_iter().find(|known| *known as c_int == answer).unwrap();
+        (*asker.cast::<Reply>()).answers.push((answer, texts));
+    }
+}
+
+unsafe extern "C" fn tls_variable(_asker: *mut c_void, name: Bytes) -> Bytes {
+    // SAFETY: the name is alive.
+    match unsafe { name.as_slice() } {
+        b"SSL_PROTOCOL" => Bytes::new(b"value of SSL_PROTOCOL"),
+        _ => Bytes::EMPTY,
+    }
+}
+
+unsafe extern "C" fn log_question(asker: *mut c_void, _level: c_int, line: Bytes) {
+    // SAFETY: the engine hands back what `asked` gave it, and the line is alive.
+    unsafe {
+        let line = String::from_utf8_lossy(line.as_slice()).into_owned();
+        (*asker.cast::<Reply>()).log.push(line);
     }
 }
