@@ -15,6 +15,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(get_server_name_for_url|get_server_port|get_useragent_host|getword_conf|internal_redirect)",
     "ap_(log_cerror_|log_error_|log_perror_|log_rerror_|map_http_request_error|mpm_query)",
     "ap_(note_auth_failure|pass_brigade|psignature|run_generate_log_id|run_http_scheme)",
+    "ap_(register_auth_provider|satisfies|some_auth_required)",
     "ap_(runtime_dir_relative|server_root_relative|set_content_length|set_content_type)",
     "ap_(set_keepalive|state_query|bucket_error_create|show_mpm|walk_config)",
     "ap_hook_(access_checker|check_config|child_init|child_status|child_stopping|end_generation)",
@@ -47,6 +48,7 @@ const TYPES: &[&str] = &[
     "ap_regex_t",
     "ap_regmatch_t",
     "apr_kill_conditions_e",
+    "auth(n|z)_(provider|status)",
     "apr_filetype_e",
     "mpm_child_status",
 ];
@@ -70,6 +72,9 @@ const VARS: &[&str] = &[
     "M_[A-Z]+",
     "(ap_unixd_config|ap_server_conf)",
     "AP_FILTER_ERROR",
+    "AP_AUTH_INTERNAL_PER_URI",
+    "AUTH(N|Z)_PROVIDER_(GROUP|VERSION)",
+    "SATISFY_ANY",
     "APR_TIMEUP",
 ];
 

@@ -2,6 +2,7 @@
 //!
 //! This file is the module record and its table of directives, nothing else.
 
+mod access;
 mod config;
 mod daemon;
 mod dump;

@@ -1,5 +1,6 @@
 //! The module: what its configuration is, which directives it has, and which hooks it takes.
 
+use crate::access;
 use crate::config::{self, DirectoryConfig, ServerConfig};
 use crate::daemon::runtime;
 use crate::dump;
@@ -47,6 +48,7 @@ impl Module for Wsgi {
                 .before(&[c"mod_userdir.c", c"mod_vhost_alias.c"]),
             translate::translate,
         );
+        access::register(hooks);
         hooks.handler(Order::MIDDLE, handler::handle);
     }
 }

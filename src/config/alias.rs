@@ -59,10 +59,10 @@ impl PartialEq for Location {
 
 impl Eq for Location {}
 
-/// What an alias says about the requests it routes; each comes before what directives of the same
-/// meaning say.
+/// What an alias, or a handler that is a script, says about its requests; each comes before what
+/// directives of the same meaning say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AliasOptions {
+pub struct ScriptOptions {
     /// `process-group`; empty for embedded mode.
     pub process_group: Option<Vec<u8>>,
     /// `application-group`; empty for the main interpreter.
@@ -81,7 +81,7 @@ pub struct ScriptAlias {
     /// The script, or a directory of scripts.
     pub target: Vec<u8>,
     /// What else it says.
-    pub options: AliasOptions,
+    pub options: ScriptOptions,
     /// Where it was written.
     pub origin: Origin,
 }
@@ -137,7 +137,7 @@ impl ScriptAlias {
         const OPTIONS: &[&str] =
             &["process-group", "application-group", "callable-object", "pass-authorization"];
         let target = words.argument(directive, "the path of the script")?;
-        let mut options = AliasOptions::default();
+        let mut options = ScriptOptions::default();
         while let Some(given) = words.option(directive)? {
             let setting = Setting::known(directive, OPTIONS, &given)?;
             match setting.option {

@@ -4,11 +4,15 @@
 //! must be unique or must exist, and in `check_files` the files they name. Runs in httpd's parent
 //! on its only thread; changes nothing.
 
-use super::alias::{Location, ScriptAlias};
+use std::sync::Arc;
+
+use super::alias::{Location, ScriptAlias, ScriptOptions};
 use super::daemon_group::DaemonGroup;
 use super::error::nearest;
-use super::expand;
+use super::expand::{self, KNOWN, KNOWN_OF_HOOKS};
 use super::finding::{Fault, Finding};
+use super::handler_script::HandlerScript;
+use super::hook_script::HookScript;
 use super::origin::Origin;
 use super::permission::System;
 use super::server::ServerConfig;
@@ -103,6 +107,7 @@ pub fn check(site: &Site<'_>, system: &impl System) -> Vec<Finding> {
         idle(&server, &mut found);
         names(site, &server, &mut found);
         aliases(site, &server, &mut found);
+        scripts(site, &server, &mut found);
     }
     check_effect::check(site, &mut found);
     check_interpreters::check(site, &mut found);
@@ -187,6 +192,16 @@ fn names(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
             preload: true,
         });
     }
+    for handler in &server.config.handlers {
+        if let Some(name) = &handler.options.process_group {
+            uses.push(Use {
+                directive: HandlerScript::DIRECTIVE,
+                name,
+                origin: &handler.origin,
+                preload: false,
+            });
+        }
+    }
     for mention in &server.config.mentions {
         uses.push(Use {
             directive: PROCESS_GROUP,
@@ -205,8 +220,11 @@ fn names(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
 fn judge(site: &Site<'_>, server: &Server<'_>, used: &Use<'_>) -> Option<Fault> {
     let (directive, name) = (used.directive, used.name.to_vec());
     if used.name.starts_with(b"%") && !used.preload {
-        return expand::is_unknown(used.name)
-            .then_some(Fault::UnknownExpansion { directive, value: name });
+        return expand::is_unknown(used.name).then_some(Fault::UnknownExpansion {
+            directive,
+            value: name,
+            known: KNOWN,
+        });
     }
     let Some((owner, group)) = site.find(used.name) else {
         let names = site.groups().map(|(_, group)| group.name.as_slice());
@@ -232,20 +250,7 @@ fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
     let aliases = site.own_aliases(server);
     for (place, alias) in aliases.iter().enumerate() {
         let mut tell = |fault| found.push(Finding { origin: alias.origin.clone(), fault });
-        let group = alias_group(server, alias);
-        if group == Some(b"") && !server.config.globals.embedded_allowed() {
-            tell(Fault::EmbeddedIsOff { directive: alias.directive() });
-        }
-        let group = group.and_then(|name| site.find(name));
-        if let Some((_, group)) = group.filter(|(_, group)| group.threads == 0) {
-            let (directive, name) = (alias.directive(), group.name.clone());
-            tell(Fault::ServiceGroup { directive, name, declared: group.origin.clone() });
-        }
-        if let Some(name) = &alias.options.application_group {
-            if expand::is_unknown(name) {
-                tell(Fault::UnknownExpansion { directive: alias.directive(), value: name.clone() });
-            }
-        }
+        options(site, server, alias.directive(), &alias.options, &mut tell);
         if let Some(earlier) = aliases.iter().take(place).find(|earlier| shadows(earlier, alias)) {
             tell(Fault::ShadowedAlias {
                 location: alias.location.source().to_vec(),
@@ -256,10 +261,41 @@ fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
     }
 }
 
-/// The process group of an alias's requests, empty for embedded mode, unless it is found out for each.
-pub(super) fn alias_group<'a>(server: &Server<'a>, alias: &'a ScriptAlias) -> Option<&'a [u8]> {
+/// What an alias, or a handler, says of where its requests run.
+fn options(
+    site: &Site<'_>,
+    server: &Server<'_>,
+    directive: &'static str,
+    options: &ScriptOptions,
+    tell: &mut impl FnMut(Fault),
+) {
+    let group = known_group(site, server, options);
+    if group == Some(b"") && !server.config.globals.embedded_allowed() {
+        tell(Fault::EmbeddedIsOff { directive });
+    }
+    let group = group.and_then(|name| site.find(name));
+    if let Some((_, group)) = group.filter(|(_, group)| group.threads == 0) {
+        let (name, declared) = (group.name.clone(), group.origin.clone());
+        tell(Fault::ServiceGroup { directive, name, declared });
+    }
+    if let Some(name) = options.application_group.as_deref().filter(|it| expand::is_unknown(it)) {
+        tell(Fault::UnknownExpansion { directive, value: name.to_vec(), known: KNOWN });
+    }
+}
+
+/// The process group of the requests of an alias or a handler, empty for embedded mode, unless it is found out for
+/// each.
+pub(super) fn known_group<'a>(
+    site: &Site<'a>,
+    server: &Server<'a>,
+    options: &'a ScriptOptions,
+) -> Option<&'a [u8]> {
     let config = server.config;
-    let name = match &alias.options.process_group {
+    let dispatches = |hook: &Arc<HookScript>| hook.directive == HookScript::DISPATCH;
+    if site.servers.iter().any(|server| server.config.hooks.iter().any(dispatches)) {
+        return None;
+    }
+    let name = match &options.process_group {
         Some(name) => name,
         None if config.mentions.iter().any(|mention| !mention.whole_server) => return None,
         None => config.requests.process_group.as_deref().unwrap_or_default(),
@@ -267,6 +303,21 @@ pub(super) fn alias_group<'a>(server: &Server<'a>, alias: &'a ScriptAlias) -> Op
     match name {
         b"%{GLOBAL}" => Some(b""),
         name => (!name.starts_with(b"%{")).then_some(name),
+    }
+}
+
+/// Scripts that are asked, and scripts that are handlers.
+fn scripts(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
+    for hook in &server.config.hooks {
+        let (directive, value) = (hook.directive, hook.application_group.clone());
+        if expand::is_unknown_of_hooks(&value) {
+            let fault = Fault::UnknownExpansion { directive, value, known: KNOWN_OF_HOOKS };
+            found.push(Finding { origin: hook.origin.clone(), fault });
+        }
+    }
+    for handler in &server.config.handlers {
+        let mut tell = |fault| found.push(Finding { origin: handler.origin.clone(), fault });
+        options(site, server, HandlerScript::DIRECTIVE, &handler.options, &mut tell);
     }
 }
 
@@ -284,6 +335,7 @@ fn shadows(earlier: &ScriptAlias, later: &ScriptAlias) -> bool {
 mod tests {
     use super::*;
     use crate::config::finding::Severity;
+    use crate::config::hook_script::HookScript;
     use crate::config::import::ImportScript;
     use crate::config::permission::tests::Tree;
     use crate::config::server::{IdleDirective, Mention};
@@ -299,6 +351,13 @@ mod tests {
                 "alias" => config.add_alias(ScriptAlias::parse(text, origin).unwrap()),
                 "group" => config.groups.push(DaemonGroup::parse(text, origin, true).unwrap()),
                 "import" => config.imports.push(ImportScript::parse(text, origin).unwrap()),
+                "handler" => {
+                    config.handlers.push(HandlerScript::parse(text, origin).unwrap().into());
+                }
+                "hook" => {
+                    let hook = HookScript::parse(HookScript::DISPATCH, text, origin).unwrap();
+                    config.hooks.push(hook.into());
+                }
                 "use" => config.mentions.push(Mention {
                     name: text.to_vec(),
                     whole_server: false,
@@ -395,6 +454,20 @@ mod tests {
     fn a_group_may_be_declared_below_or_above_its_use() {
         let lines = ["alias / /x process-group=a application-group=b", "group a"];
         assert_eq!(ids(&lines, &[]), nothing());
+    }
+
+    #[test]
+    fn handlers_and_hooks_are_looked_at_like_aliases() {
+        let handler = |options: &str| ids(&[&format!("handler md /x {options}")], &[]);
+        assert_eq!(handler("process-group=a"), ["WRS1044 1"]);
+        assert_eq!(handler("application-group=%{global}"), ["WRS1047 1"]);
+        assert_eq!(handler("process-group=%{ENV:X} application-group=%{HOST}"), nothing());
+        let embedded = ["restrict x", "handler md /x process-group=%{GLOBAL}"];
+        assert_eq!(ids(&embedded, &[]), ["WRS1048 2"]);
+        let hook = |group: &str| ids(&[&format!("hook /x application-group={group}")], &[]);
+        assert_eq!((hook("%{SERVER}"), hook("x")), (nothing(), nothing()));
+        assert_eq!((hook("%{RESOURCE}"), hook("%{ENV:X}")), (hook("%{x}"), hook("%{x}")));
+        assert_eq!(hook("%{x}"), ["WRS1047 1"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::check::Site;
 use super::daemon_group::DaemonGroup;
 use super::error::nearest;
-use super::expand;
+use super::expand::{self, KNOWN};
 use super::finding::{Fault, Finding};
 use super::server::Line;
 use super::trusted::{TRUSTED_HEADERS, TRUSTED_PROXIES};
@@ -46,7 +46,7 @@ fn literal(line: &Line, is_unknown: fn(&[u8]) -> bool) -> Option<Fault> {
     let value = line.words.first().filter(|value| is_unknown(value))?.clone();
     Some(match line.directive {
         CALLABLE_OBJECT => Fault::UnknownCallable { value },
-        directive => Fault::UnknownExpansion { directive, value },
+        directive => Fault::UnknownExpansion { directive, value, known: KNOWN },
     })
 }
 

@@ -6,10 +6,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::alias::ScriptAlias;
+use super::alias::ScriptOptions;
 use super::check::{Server, Site};
 use super::daemon_group::DaemonGroup;
 use super::finding::{Fault, Finding};
+use super::handler_script::HandlerScript;
 use super::origin::Origin;
 use super::permission::{Access, Identity, System, closed, is_missing, path};
 use super::pyvenv::Pyvenv;
@@ -39,12 +40,21 @@ pub(super) fn check(site: &Site<'_>, system: &impl System, found: &mut Vec<Findi
     }
     for server in site.site.speaking() {
         for alias in site.site.own_aliases(&server).iter().filter(|alias| !alias.target_varies()) {
-            let runner = site.runner(&server, alias);
+            let runner = site.runner(&server, &alias.options);
             site.script(alias.directive(), &alias.target, &alias.origin, runner.as_ref(), found);
         }
         for import in &server.config.imports {
             let runner = site.user_of(&import.process_group);
             site.script(import.directive, &import.script, &import.origin, runner.as_ref(), found);
+        }
+        for hook in &server.config.hooks {
+            let runner = site.httpd();
+            site.script(hook.directive, &hook.script, &hook.origin, runner.as_ref(), found);
+        }
+        for handler in &server.config.handlers {
+            let runner = site.runner(&server, &handler.options);
+            let directive = HandlerScript::DIRECTIVE;
+            site.script(directive, &handler.script, &handler.origin, runner.as_ref(), found);
         }
     }
 }
@@ -156,9 +166,9 @@ impl<S: System> Files<'_, S> {
         }
     }
 
-    /// The user that runs an alias's script, if that can be known before a request.
-    fn runner(&self, server: &Server<'_>, alias: &ScriptAlias) -> Option<Identity> {
-        if let Some(name) = &alias.options.process_group {
+    /// The user that runs the script of an alias or a handler, if that can be known before a request.
+    fn runner(&self, server: &Server<'_>, options: &ScriptOptions) -> Option<Identity> {
+        if let Some(name) = &options.process_group {
             return self.user_of(name);
         }
         let in_sections = self
@@ -212,6 +222,8 @@ impl<S: System> Files<'_, S> {
 mod tests {
     use super::*;
     use crate::config::account::Account;
+    use crate::config::alias::ScriptAlias;
+    use crate::config::hook_script::HookScript;
     use crate::config::import::ImportScript;
     use crate::config::permission::tests::Tree;
     use crate::config::server::{Mention, ServerConfig};
@@ -386,6 +398,22 @@ mod tests {
         assert_eq!(found(&config, true), nothing());
         let by_variable = of_alias("/ /srv/secret.wsgi process-group=%{ENV:G}", 33);
         assert_eq!(by_variable, nothing());
+    }
+
+    #[test]
+    fn scripts_that_are_asked_are_read_by_httpds_user_and_handlers_by_that_of_their_group() {
+        let hook = HookScript::parse(HookScript::ACCESS, b"/srv/secret.wsgi", Origin::new("c", 2));
+        let text = b"x /srv/secret.wsgi process-group=g";
+        let handler = HandlerScript::parse(text, Origin::new("c", 3)).unwrap();
+        let config = ServerConfig {
+            hooks: vec![hook.unwrap().into()],
+            handlers: vec![handler.into()],
+            groups: vec![group("g", 1000)],
+            ..ServerConfig::default()
+        };
+        let told = found(&config, true);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told.first().unwrap().starts_with("WRS1052: c:2: warning: WSGIAccessScript: the "));
     }
 
     #[test]

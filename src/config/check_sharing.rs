@@ -4,7 +4,7 @@
 //! That can be meant, so it is only told when somebody asks for a test of the configuration.
 
 use super::alias::ScriptAlias;
-use super::check::{Server, Site, alias_group};
+use super::check::{Server, Site, known_group};
 use super::check_effect::APPLICATION_GROUP;
 use super::finding::{Fault, Finding};
 
@@ -19,7 +19,7 @@ pub(super) fn check(site: &Site<'_>, found: &mut Vec<Finding>) {
     let mut seats: Vec<Seat<'_>> = Vec::new();
     for server in site.speaking() {
         for alias in site.own_aliases(&server) {
-            let Some(seat) = seat(&server, alias) else { continue };
+            let Some(seat) = seat(site, &server, alias) else { continue };
             let earlier = seats.iter().find(|other| {
                 other.process_group == seat.process_group
                     && other.application_group == seat.application_group
@@ -43,7 +43,7 @@ pub(super) fn check(site: &Site<'_>, found: &mut Vec<Finding>) {
 }
 
 /// Where an alias's application runs, unless that is found out for each request.
-fn seat<'a>(server: &Server<'a>, alias: &'a ScriptAlias) -> Option<Seat<'a>> {
+fn seat<'a>(site: &Site<'a>, server: &Server<'a>, alias: &'a ScriptAlias) -> Option<Seat<'a>> {
     let config = server.config;
     let application_group = match &alias.options.application_group {
         Some(name) => name,
@@ -58,7 +58,7 @@ fn seat<'a>(server: &Server<'a>, alias: &'a ScriptAlias) -> Option<Seat<'a>> {
         None => config.requests.application_group.as_deref()?,
     };
     Some(Seat {
-        process_group: alias_group(server, alias)?,
+        process_group: known_group(site, server, &alias.options)?,
         application_group: match application_group {
             b"%{GLOBAL}" => b"",
             name if name.starts_with(b"%{") => return None,

@@ -9,7 +9,7 @@ use std::ffi::CStr;
 
 use super::directory::DirectoryConfig;
 use super::server::ServerConfig;
-use super::setters::{groups, later, python, requests, telemetry};
+use super::setters::{groups, later, python, requests, scripts, telemetry};
 use crate::httpd::{Answer, Command, Context, Directive, Handler, Merge, Scope};
 use crate::module::Wsgi;
 
@@ -271,22 +271,32 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
     raw(
         c"WSGIHandlerScript",
         Context::SERVER_OR_SECTION,
-        later::handler_script,
-        c"not available yet",
+        scripts::handler_script,
+        c"the name of a handler, the script for it, and options",
     ),
     raw(
         c"WSGIDispatchScript",
         Context::SERVER_OR_SECTION,
-        later::dispatch_script,
-        c"not available yet",
+        scripts::dispatch_script,
+        c"the script that chooses where a request runs, and its application-group",
     ),
-    raw(c"WSGIAccessScript", Context::AUTH_CONFIG, later::access_script, c"not available yet"),
-    raw(c"WSGIAuthUserScript", Context::AUTH_CONFIG, later::auth_user_script, c"not available yet"),
+    raw(
+        c"WSGIAccessScript",
+        Context::AUTH_CONFIG,
+        scripts::access_script,
+        c"the script that decides who may ask, and its application-group",
+    ),
+    raw(
+        c"WSGIAuthUserScript",
+        Context::AUTH_CONFIG,
+        scripts::auth_user_script,
+        c"the script that checks passwords, and its application-group",
+    ),
     raw(
         c"WSGIAuthGroupScript",
         Context::AUTH_CONFIG,
-        later::auth_group_script,
-        c"not available yet",
+        scripts::auth_group_script,
+        c"the script that knows the groups of users, and its application-group",
     ),
     section(
         c"<WSGIInterpreterOptions",

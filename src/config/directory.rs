@@ -1,5 +1,9 @@
 //! What can be said per directory, location or file; also the same things said for a whole server.
 
+use std::sync::Arc;
+
+use super::handler_script::HandlerScript;
+use super::hook_script::HookScript;
 use wsgi::network::Network;
 use wsgi::proxy::Header;
 
@@ -45,6 +49,16 @@ pub struct DirectoryConfig {
     pub trusted_proxies: Option<Vec<Network>>,
     /// `WSGIEnableSendfile`.
     pub enable_sendfile: Option<bool>,
+    /// `WSGIAccessScript`.
+    pub access_script: Option<Arc<HookScript>>,
+    /// `WSGIAuthUserScript`.
+    pub auth_user_script: Option<Arc<HookScript>>,
+    /// `WSGIAuthGroupScript`.
+    pub auth_group_script: Option<Arc<HookScript>>,
+    /// `WSGIDispatchScript`.
+    pub dispatch_script: Option<Arc<HookScript>>,
+    /// `WSGIHandlerScript`, each name once.
+    pub handler_scripts: Vec<Arc<HandlerScript>>,
 }
 
 impl DirectoryConfig {
@@ -55,6 +69,14 @@ impl DirectoryConfig {
         fn list<T: Clone>(over: &Option<Vec<T>>, base: &Option<Vec<T>>) -> Option<Vec<T>> {
             over.as_ref().or(base.as_ref()).cloned()
         }
+        fn script(
+            over: &Option<Arc<HookScript>>,
+            base: &Option<Arc<HookScript>>,
+        ) -> Option<Arc<HookScript>> {
+            over.as_ref().or(base.as_ref()).cloned()
+        }
+        let mut handler_scripts = self.handler_scripts.clone();
+        over.handler_scripts.iter().for_each(|handler| put(&mut handler_scripts, handler));
         Self {
             process_group: list(&over.process_group, &self.process_group),
             application_group: list(&over.application_group, &self.application_group),
@@ -69,13 +91,36 @@ impl DirectoryConfig {
             trusted_headers: list(&over.trusted_headers, &self.trusted_headers),
             trusted_proxies: list(&over.trusted_proxies, &self.trusted_proxies),
             enable_sendfile: over.enable_sendfile.or(self.enable_sendfile),
+            access_script: script(&over.access_script, &self.access_script),
+            auth_user_script: script(&over.auth_user_script, &self.auth_user_script),
+            auth_group_script: script(&over.auth_group_script, &self.auth_group_script),
+            dispatch_script: script(&over.dispatch_script, &self.dispatch_script),
+            handler_scripts,
         }
+    }
+
+    /// Adds a handler, in place of another one of its name.
+    pub fn add_handler(&mut self, handler: &Arc<HandlerScript>) {
+        put(&mut self.handler_scripts, handler);
+    }
+
+    /// The script that is the handler of this name.
+    pub fn handler(&self, name: &[u8]) -> Option<&HandlerScript> {
+        self.handler_scripts.iter().find(|handler| handler.is_named(name)).map(Arc::as_ref)
+    }
+}
+
+fn put(handlers: &mut Vec<Arc<HandlerScript>>, handler: &Arc<HandlerScript>) {
+    match handlers.iter_mut().find(|other| other.is_named(&handler.name)) {
+        Some(other) => *other = Arc::clone(handler),
+        None => handlers.push(Arc::clone(handler)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::origin::Origin;
 
     #[test]
     fn the_inner_value_wins_and_the_outer_one_fills_in() {
@@ -99,6 +144,40 @@ mod tests {
             (Some(false), Some(false))
         );
         assert_eq!(merged.application_group, None);
+    }
+
+    #[test]
+    fn handlers_of_other_names_add_up_and_those_of_the_same_replace() {
+        let with = |lines: &[&str]| {
+            let mut config = DirectoryConfig::default();
+            for line in lines {
+                let handler = HandlerScript::parse(line.as_bytes(), Origin::default()).unwrap();
+                config.add_handler(&Arc::new(handler));
+            }
+            config
+        };
+        let merged = with(&["a /1", "b /2", "B /3"]).merge(&with(&["A /4", "c /5"]));
+        let script = |name: &[u8]| merged.handler(name).map(|handler| handler.script.clone());
+        assert_eq!((script(b"a"), script(b"b")), (Some(b"/4".to_vec()), Some(b"/3".to_vec())));
+        assert_eq!((script(b"c"), script(b"d")), (Some(b"/5".to_vec()), None));
+    }
+
+    #[test]
+    fn a_script_that_is_asked_is_inherited_until_another_one_is_named() {
+        let script = |path: &str| {
+            let script = HookScript::parse(HookScript::ACCESS, path.as_bytes(), Origin::default());
+            Some(Arc::new(script.unwrap()))
+        };
+        let outer = DirectoryConfig {
+            access_script: script("/outer"),
+            dispatch_script: script("/dispatch"),
+            ..DirectoryConfig::default()
+        };
+        let inner =
+            DirectoryConfig { access_script: script("/inner"), ..DirectoryConfig::default() };
+        let merged = outer.merge(&inner);
+        assert_eq!((merged.access_script, merged.auth_user_script), (script("/inner"), None));
+        assert_eq!(merged.dispatch_script, script("/dispatch"));
     }
 
     #[test]

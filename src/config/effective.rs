@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use wsgi::network::Network;
 use wsgi::proxy::Header;
 
-use super::alias::AliasOptions;
+use super::alias::ScriptOptions;
 use super::directory::{DirectoryConfig, MapHead};
 use super::expand::{self, Facts};
 use super::server::ServerConfig;
@@ -24,6 +24,8 @@ pub struct Effective<'a> {
     /// Whether anybody said which application group; if not, a process group with only one
     /// application may run it in the main interpreter.
     pub application_group_configured: bool,
+    /// The script that is the handler; empty if the request was mapped to its script.
+    pub handler_script: &'a [u8],
     /// The callable's name.
     pub callable_object: Cow<'a, [u8]>,
     /// Whether the application sees the `Authorization` header.
@@ -49,6 +51,11 @@ pub struct Effective<'a> {
 }
 
 impl Effective<'_> {
+    /// The script that answers a request that was mapped to `filename`.
+    pub fn script<'s>(&'s self, filename: &'s [u8]) -> &'s [u8] {
+        if self.handler_script.is_empty() { filename } else { self.handler_script }
+    }
+
     /// Whether the process group is one that may be used. As in mod_wsgi, whatever its case.
     pub fn may_use_process_group(&self) -> bool {
         self.restrict_process.is_none_or(|names| {
@@ -57,26 +64,26 @@ impl Effective<'_> {
     }
 }
 
-/// Puts together what holds for a request. `alias` are the options of the alias that routed it, if
-/// one did.
+/// Puts together what holds for a request. `options` are those of the alias that routed it, or of the
+/// script that is its handler.
 pub fn effective<'a>(
     directory: &'a DirectoryConfig,
     server: &'a ServerConfig,
-    alias: Option<&'a AliasOptions>,
+    options: Option<&'a ScriptOptions>,
     facts: &'a impl Facts,
 ) -> Effective<'a> {
     let requests = &server.requests;
     let process_group = first([
-        alias.and_then(|alias| alias.process_group.as_ref()),
+        options.and_then(|options| options.process_group.as_ref()),
         directory.process_group.as_ref(),
         requests.process_group.as_ref(),
     ]);
     let application_group = first([
-        alias.and_then(|alias| alias.application_group.as_ref()),
+        options.and_then(|options| options.application_group.as_ref()),
         directory.application_group.as_ref(),
         requests.application_group.as_ref(),
     ]);
-    let callable = match alias.and_then(|alias| alias.callable_object.as_ref()) {
+    let callable = match options.and_then(|options| options.callable_object.as_ref()) {
         Some(name) => Cow::Borrowed(name.as_slice()),
         None => {
             let value =
@@ -88,9 +95,10 @@ pub fn effective<'a>(
         process_group: expand::process_group(process_group, facts),
         application_group: expand::application_group(application_group, facts),
         application_group_configured: application_group.is_some(),
+        handler_script: b"",
         callable_object: callable,
-        pass_authorization: alias
-            .and_then(|alias| alias.pass_authorization)
+        pass_authorization: options
+            .and_then(|options| options.pass_authorization)
             .or(directory.pass_authorization)
             .or(requests.pass_authorization)
             .unwrap_or(false),
@@ -148,7 +156,7 @@ mod tests {
         let server = ServerConfig { requests: named("server"), ..ServerConfig::default() };
         let nothing = DirectoryConfig::default();
         let directory = named("directory");
-        let alias = AliasOptions {
+        let alias = ScriptOptions {
             process_group: Some(b"alias".to_vec()),
             application_group: Some(Vec::new()),
             callable_object: Some(b"alias".to_vec()),
@@ -177,7 +185,7 @@ mod tests {
     fn an_alias_that_says_nothing_leaves_everything() {
         let server = ServerConfig { requests: named("%{ENV:GROUP}"), ..ServerConfig::default() };
         let nothing = DirectoryConfig::default();
-        let alias = AliasOptions::default();
+        let alias = ScriptOptions::default();
         let found = effective(&nothing, &server, Some(&alias), &FACTS);
         assert_eq!((&*found.process_group, &*found.callable_object), (&b"blue"[..], &b"blue"[..]));
     }
@@ -185,7 +193,7 @@ mod tests {
     #[test]
     fn an_aliass_groups_are_expanded_and_its_callable_is_not() {
         let (directory, server) = (DirectoryConfig::default(), ServerConfig::default());
-        let alias = AliasOptions {
+        let alias = ScriptOptions {
             process_group: Some(b"%{ENV:GROUP}".to_vec()),
             application_group: Some(b"%{SERVER}".to_vec()),
             callable_object: Some(b"%{ENV:GROUP}".to_vec()),

@@ -167,13 +167,6 @@ pub enum Error {
         /// The directive.
         directive: &'static str,
     },
-    /// A directive that must not be ignored, and that this release does not have.
-    NotYet {
-        /// The directive.
-        directive: &'static str,
-        /// What can be done without it.
-        instead: &'static str,
-    },
     /// A path that cannot be made absolute.
     BadPath {
         /// The directive.
@@ -226,7 +219,6 @@ impl Error {
             Self::BadPattern { .. } => "WRS1014",
             Self::NotGlobal { .. } => "WRS1015",
             Self::BadPath { .. } => "WRS1016",
-            Self::NotYet { .. } => "WRS1017",
             Self::RepeatedOption { .. } => "WRS1020",
         }
     }
@@ -334,11 +326,6 @@ impl fmt::Display for Error {
                 f,
                 "{directive}: only allowed in the main server's configuration: move it out of the \
                  enclosing section"
-            ),
-            Self::NotYet { directive, instead } => write!(
-                f,
-                "{directive}: this release does not have this directive yet, and to ignore it \
-                 could let in who should stay out: {instead}"
             ),
             Self::BadPath { directive, path } => write!(
                 f,

@@ -9,6 +9,12 @@ use std::borrow::Cow;
 /// The callable's name when nothing else is said.
 pub const DEFAULT_CALLABLE: &[u8] = b"application";
 
+/// The expansions of a group's name.
+pub const KNOWN: &str = "%{GLOBAL}, %{RESOURCE}, %{SERVER}, %{HOST} or %{ENV:NAME}";
+
+/// The expansions of the group of a script that is asked about requests.
+pub const KNOWN_OF_HOOKS: &str = "%{GLOBAL}, %{SERVER} or %{HOST}";
+
 /// What a name can be made of.
 pub trait Facts {
     /// The virtual host's `ServerName`, without port.
@@ -37,6 +43,19 @@ pub fn process_group<'a>(value: Option<&'a [u8]>, facts: &'a impl Facts) -> Cow<
 /// The application group of a `WSGIApplicationGroup` value; empty for the main interpreter.
 pub fn application_group<'a>(value: Option<&'a [u8]>, facts: &'a impl Facts) -> Cow<'a, [u8]> {
     group(value.unwrap_or(b"%{RESOURCE}"), facts)
+}
+
+/// The application group of a script that is asked about requests. It may not depend on them more than this.
+pub fn hook_group<'a>(value: &'a [u8], facts: &'a impl Facts) -> Cow<'a, [u8]> {
+    match value {
+        b"%{GLOBAL}" | b"%{SERVER}" | b"%{HOST}" => group(value, facts),
+        _ => Cow::Borrowed(value),
+    }
+}
+
+/// As [`is_unknown`], for [`hook_group`].
+pub fn is_unknown_of_hooks(value: &[u8]) -> bool {
+    value.starts_with(b"%") && !matches!(value, b"%{GLOBAL}" | b"%{SERVER}" | b"%{HOST}")
 }
 
 /// The callable of a `WSGICallableObject` value.
@@ -191,6 +210,16 @@ pub(super) mod tests {
         assert_eq!(&*process_group(Some(b"%{HOST}"), &facts(8080, b"h")), b"h:8080");
         assert_eq!(&*process_group(Some(b"%{HOST}"), &facts(8080, b"")), b"example.org:8080");
         assert_eq!(&*application_group(None, &facts(8080, b"h")), b"example.org:8080|/app");
+    }
+
+    #[test]
+    fn the_group_of_a_hook_knows_no_variables_and_no_resource() {
+        let found = |value: &'static [u8]| hook_group(value, &FACTS).into_owned();
+        assert_eq!((found(b""), found(b"%{GLOBAL}")), (Vec::new(), Vec::new()));
+        assert_eq!((found(b"%{SERVER}"), found(b"x")), (b"example.org".to_vec(), b"x".to_vec()));
+        assert_eq!(found(b"%{HOST}"), b"www.example.org");
+        assert_eq!(found(b"%{RESOURCE}"), b"%{RESOURCE}");
+        assert_eq!(found(b"%{ENV:GROUP}"), b"%{ENV:GROUP}");
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub enum Fault {
         directive: &'static str,
         /// The value.
         value: Vec<u8>,
+        /// The expansions that there are.
+        known: &'static str,
     },
     /// Requests are to run embedded, which is switched off.
     EmbeddedIsOff {
@@ -387,10 +389,9 @@ impl fmt::Display for Fault {
                 write!(f, "{directive}: requests would be refused with status 500: they are for ")?;
                 foreign_group(f, name, declared)
             }
-            Self::UnknownExpansion { directive, value } => write!(
+            Self::UnknownExpansion { directive, value, known } => write!(
                 f,
-                "{directive}: '{}' is no known expansion and is taken as a name: expected \
-                 %{{GLOBAL}}, %{{RESOURCE}}, %{{SERVER}}, %{{HOST}} or %{{ENV:NAME}}",
+                "{directive}: '{}' is no known expansion and is taken as a name: expected {known}",
                 Shown(value)
             ),
             Self::EmbeddedIsOff { directive } => write!(

@@ -12,6 +12,7 @@ use super::directory::DirectoryConfig;
 use super::effective::effective;
 use super::error::Shown;
 use super::expand::Facts;
+use super::handler_script::HandlerScript;
 
 /// A server, and what httpd says of it.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +79,30 @@ fn write(
         for alias in &server.config.aliases {
             mount(out, named, alias, pythons)?;
         }
+        for handler in &server.config.handlers {
+            let process = handler.options.process_group.as_ref();
+            let process = process.or(server.config.requests.process_group.as_ref());
+            writeln!(
+                out,
+                "    handler {} -> {}: {}, callable {} ({})",
+                Shown(&handler.name),
+                Shown(&handler.script),
+                mode(process.map(Vec::as_slice).unwrap_or_default()),
+                Shown(HandlerScript::CALLABLE),
+                handler.origin
+            )?;
+        }
+        for hook in &server.config.hooks {
+            writeln!(
+                out,
+                "    {} {}: embedded, {}, application group {} ({})",
+                hook.directive,
+                Shown(&hook.script),
+                pythons.of(b""),
+                group_name(&hook.application_group),
+                hook.origin
+            )?;
+        }
         for mention in server.config.mentions.iter().filter(|mention| !mention.whole_server) {
             writeln!(
                 out,
@@ -110,21 +135,26 @@ fn mount(
         None if application.is_none() && pythons.runs_in_main_interpreter(process) => b"",
         None => &found.application_group,
     };
-    let mode = match process {
-        b"" => "embedded".to_owned(),
-        name => format!("process group {}", Shown(name)),
-    };
     writeln!(
         out,
-        "    {} -> {}: {mode}, {}, application group {}, callable {} ({})",
+        "    {} -> {}: {}, {}, application group {}, callable {} ({})",
         Shown(alias.location.source()),
         Shown(&alias.target),
+        mode(process),
         // Which one it is, is found out by a variable of the request.
         if process.starts_with(b"%") { "any Python".to_owned() } else { pythons.of(process) },
         group_name(application),
         Shown(&found.callable_object),
         alias.origin
     )
+}
+
+/// Which processes answer.
+fn mode(process_group: &[u8]) -> String {
+    match process_group {
+        b"" | b"%{GLOBAL}" => "embedded".to_owned(),
+        name => format!("process group {}", Shown(name)),
+    }
 }
 
 /// A value that says something else for each request.
@@ -170,6 +200,7 @@ impl Facts for Mounted<'_> {
 mod tests {
     use super::*;
     use crate::config::daemon_group::DaemonGroup;
+    use crate::config::hook_script::HookScript;
     use crate::config::origin::Origin;
     use crate::config::server::{Mention, ServerConfig};
 
@@ -249,6 +280,26 @@ mod tests {
                 "    a section chooses process group %{GLOBAL} (c:9)",
             ]
         );
+    }
+
+    #[test]
+    fn scripts_that_are_asked_and_handlers_are_shown() {
+        let mut main = ServerConfig::default();
+        let origin = || Origin::new("c", 5);
+        let hook = HookScript::parse(HookScript::ACCESS, b"/srv/access.py", origin()).unwrap();
+        main.hooks.push(hook.into());
+        for line in ["md /srv/md.py process-group=docs", "js /srv/js.py"] {
+            main.handlers.push(HandlerScript::parse(line.as_bytes(), origin()).unwrap().into());
+        }
+        let lines = shown(&main, &main);
+        for expected in [
+            "    handler md -> /srv/md.py: process group docs, callable handle_request (c:5)",
+            "    handler js -> /srv/js.py: embedded, callable handle_request (c:5)",
+            "    WSGIAccessScript /srv/access.py: embedded, Python 3.11 (/e), application group \
+             %{GLOBAL} (c:5)",
+        ] {
+            assert!(lines.iter().any(|line| line == expected), "{expected}: {lines:#?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub mod environment;
 mod error;
 mod expand;
 mod finding;
+mod handler_script;
+mod hook_script;
 mod import;
 mod interpreter_options;
 mod map;
@@ -42,17 +44,20 @@ mod telemetry;
 mod trusted;
 mod words;
 
-pub use alias::{AliasOptions, route};
+pub use alias::{ScriptOptions, route};
 pub use daemon_group::{DaemonGroup, Reload};
 pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};
-pub use expand::Facts;
+pub use expand::{Facts, application_group, callable_object, hook_group, process_group};
+pub use handler_script::HandlerScript;
+pub use hook_script::HookScript;
 pub use interpreter_options::InterpreterSection;
 pub use map::{Named, Pythons, map};
 pub use python_options::{HashSeed, PythonOptions};
 pub use pyvenv::Pyvenv;
 pub use report::{report, with_site};
 pub use server::{ServerConfig, imports};
+pub use words::all as words;
 
 #[cfg(test)]
 mod tests {

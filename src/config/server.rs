@@ -2,9 +2,13 @@
 //!
 //! Filled while httpd reads the configuration, merged once, read-only from then on.
 
+use std::sync::Arc;
+
 use super::alias::ScriptAlias;
 use super::daemon_group::DaemonGroup;
 use super::directory::DirectoryConfig;
+use super::handler_script::HandlerScript;
+use super::hook_script::HookScript;
 use super::import::{self, ImportScript};
 use super::origin::Origin;
 use super::python_options::PythonOptions;
@@ -26,6 +30,10 @@ pub struct ServerConfig {
     pub mentions: Vec<Mention>,
     /// Its own lines whose words are looked at once everything was read, those in sections included.
     pub lines: Vec<Line>,
+    /// The scripts that are asked about requests, of its own lines, those in sections included.
+    pub hooks: Vec<Arc<HookScript>>,
+    /// The handlers that are scripts, of its own lines, those in sections included.
+    pub handlers: Vec<Arc<HandlerScript>>,
     /// Its own lines that were accepted and do nothing.
     pub idle: Vec<IdleDirective>,
     /// What only the main server says.
@@ -142,6 +150,8 @@ impl ServerConfig {
             requests: self.requests.merge(&over.requests),
             mentions: over.mentions.clone(),
             lines: over.lines.clone(),
+            hooks: over.hooks.clone(),
+            handlers: over.handlers.clone(),
             idle: over.idle.clone(),
             globals: self.globals.clone(),
         }

@@ -26,6 +26,12 @@ pub struct Words<'a> {
     rest: &'a [u8],
 }
 
+/// All words of a text.
+pub fn all(text: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Words::new(text);
+    std::iter::from_fn(|| words.word()).collect()
+}
+
 impl<'a> Words<'a> {
     /// Starts at the beginning of a directive's argument text.
     pub fn new(text: &'a [u8]) -> Self {
@@ -147,11 +153,6 @@ fn unescape(mut word: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    fn all(text: &[u8]) -> Vec<Vec<u8>> {
-        let mut words = Words::new(text);
-        std::iter::from_fn(|| words.word()).collect()
-    }
 
     fn option(text: &[u8]) -> Result<Option<Assignment>, Error> {
         Words::new(text).option("WSGITest")

@@ -4,9 +4,11 @@
 //! configuration surely needs them there, or else with the first request that does. Python ends with the child, without
 //! being finalised.
 
+mod ask;
 mod plan;
 mod table;
 
+pub use ask::{Answer, Question};
 pub use plan::{alone, check, configure, python, runs_in_main_interpreter};
 
 use crate::config::Effective;
@@ -60,13 +62,45 @@ fn stop() {
     }
 }
 
-/// Answers a request in this process.
-pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<'_>) -> Status {
-    let started = match plan::current() {
+/// The engine of this process, started if need be.
+fn engine() -> Result<&'static Engine, &'static str> {
+    match plan::current() {
         Some(plan) => start(&plan),
         None => Err("httpd is stopping"),
-    };
-    let engine = match started {
+    }
+}
+
+/// Runs what calls the engine. Such calls nest: a page may include another application's.
+fn in_call<R>(body: impl FnOnce() -> R) -> R {
+    let outer = IN_CALL.replace(true);
+    let result = body();
+    IN_CALL.set(outer);
+    result
+}
+
+/// Asks functions of a script about a request; an answer for each that was asked. `None`: the script cannot be asked, the
+/// log has the reason.
+pub fn ask(request: Request<'_>, question: &Question<'_>) -> Option<Vec<Answer>> {
+    match engine() {
+        Ok(engine) => in_call(|| ask::ask(engine, request, question)),
+        Err(why) => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS2030: the script '{}' ({}) cannot be asked, as there is no Python in httpd: {why}",
+                    String::from_utf8_lossy(&question.script.script),
+                    question.script.directive
+                ),
+            );
+            None
+        }
+    }
+}
+
+/// Answers a request in this process.
+pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<'_>) -> Status {
+    let engine = match engine() {
         Ok(engine) => engine,
         Err(why) => {
             log::write(
@@ -80,10 +114,7 @@ pub fn answer(request: Request<'_>, effective: &Effective<'_>, environ: &Environ
         }
     };
     let mut exchange = table::RequestExchange::new(request, effective);
-    // Calls nest: a page may include another application's.
-    let outer = IN_CALL.replace(true);
-    let outcome = table::call(engine, request, effective, environ, &mut exchange);
-    IN_CALL.set(outer);
+    let outcome = in_call(|| table::call(engine, request, effective, environ, &mut exchange));
     if let Some(status) = exchange.replaced() {
         return status;
     }

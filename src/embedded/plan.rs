@@ -1,6 +1,6 @@
 //! What embedded mode needs: found out by the parent, used by the children.
 
-use crate::config::{self, PythonOptions, ServerConfig};
+use crate::config::{self, HookScript, PythonOptions, ServerConfig};
 use crate::httpd::log;
 use crate::httpd::server::{self, Mpm};
 use crate::httpd::{Level, Server, Status};
@@ -51,6 +51,8 @@ fn servers(main: Server<'_>) -> impl Iterator<Item = &ServerConfig> {
 fn is_certain(main: Server<'_>) -> bool {
     let globals = &main.config::<Wsgi>().globals;
     let imports = config::imports(servers(main)).any(|import| import.process_group.is_empty());
+    // These are asked in httpd's children whatever answers the request.
+    let hooks = servers(main).any(|config| !config.hooks.is_empty());
     let aliases = servers(main).any(|config| {
         let sections = config.mentions.iter().any(|mention| !mention.whole_server);
         config.aliases.iter().any(|alias| match &alias.options.process_group {
@@ -61,13 +63,17 @@ fn is_certain(main: Server<'_>) -> bool {
             }
         })
     });
-    imports || (globals.embedded_allowed() && aliases)
+    imports || hooks || (globals.embedded_allowed() && aliases)
 }
 
 /// Process groups with one application whose interpreter nobody chose: it runs in the main one, where every extension
 /// module works. As soon as there are several, or a section decides, each has its own as in mod_wsgi.
 pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
-    if servers(main).any(|config| config.mentions.iter().any(|mention| !mention.whole_server)) {
+    let chosen_later = |config: &ServerConfig| {
+        config.mentions.iter().any(|mention| !mention.whole_server)
+            || config.hooks.iter().any(|hook| hook.directive == HookScript::DISPATCH)
+    };
+    if servers(main).any(chosen_later) {
         return BTreeSet::new();
     }
     let mut applications: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
@@ -79,6 +85,13 @@ pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
             let many = alias.target_varies()
                 || std::path::Path::new(std::ffi::OsStr::from_bytes(&alias.target)).is_dir();
             *applications.entry(group.to_vec()).or_default() += if many { 2 } else { 1 };
+        }
+        for handler in &config.handlers {
+            let own = handler.options.process_group.as_deref();
+            let group = own.or(config.requests.process_group.as_deref()).unwrap_or_default();
+            let group = if group == b"%{GLOBAL}" { b"" } else { group };
+            // Each resource is an application of its own.
+            *applications.entry(group.to_vec()).or_default() += 2;
         }
     }
     for (group, count) in &applications {
@@ -180,7 +193,7 @@ pub fn configure(main: Server<'_>) {
     let python = if config.globals.embedded_allowed() || certain {
         find(main)
     } else {
-        Err("WSGIRestrictEmbedded is On".to_owned())
+        Err("WSGIRestrictEmbedded is On, and outside of .htaccess files no script is named that needs it".to_owned())
     };
     if let (true, Err(why)) = (certain, &python) {
         log::write(

@@ -165,7 +165,7 @@ unsafe fn pairs<'a>(first: *const Pair, len: usize) -> &'a [Pair] {
 }
 
 /// Runs a callback; a panic ends here, as a line of the log and the value given.
-fn guard<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
+pub(super) fn guard<R>(otherwise: R, body: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|_| {
         log::write(
             Main,
@@ -249,7 +249,7 @@ unsafe extern "C" fn log_line(level: c_int, line: Bytes) {
     });
 }
 
-fn to_level(level: c_int) -> Level {
+pub(super) fn to_level(level: c_int) -> Level {
     Level::from_number(u8::try_from(level).unwrap_or(3))
 }
 
@@ -356,7 +356,7 @@ pub fn call(
         .collect();
     let call = Call {
         script: Script {
-            filename: Bytes::new(bytes(request.filename())),
+            filename: Bytes::new(effective.script(bytes(request.filename()))),
             application_group: Bytes::new(&effective.application_group),
             callable: Bytes::new(&effective.callable_object),
             reloading: effective.script_reloading,

@@ -91,7 +91,7 @@ pub struct Child {
 pub trait Plain: Copy + Send + Sync + 'static {}
 impl<F: Copy + Send + Sync + 'static> Plain for F {}
 
-fn conjure<F: Plain>() -> F {
+pub(super) fn conjure<F: Plain>() -> F {
     const { assert!(size_of::<F>() == 0, "a hook is a function or a closure without captures") };
     // SAFETY: a value without bytes, of a type of which a value was given when the hook was registered; it is `Copy`,
     // so another one may exist.

@@ -20,6 +20,7 @@ pub mod input;
 pub mod log;
 pub mod pool;
 pub mod process;
+pub mod provider;
 pub mod regex;
 pub mod request;
 pub mod server;

@@ -444,6 +444,15 @@ impl Request<'_> {
         unsafe { (*self.field()).user = name.as_ptr().cast_mut() };
     }
 
+    /// Would authentication be enough to come in, if the address of the client is not (`Satisfy Any`)?
+    pub fn may_authenticate_instead(self) -> bool {
+        // SAFETY: a live request_rec.
+        unsafe {
+            u32::try_from(sys::ap_satisfies(self.as_ptr())) == Ok(sys::SATISFY_ANY)
+                && truth(sys::ap_some_auth_required(self.as_ptr()))
+        }
+    }
+
     /// Sets the method, name and number.
     pub fn set_method(self, name: &'static CStr, number: c_int) {
         // SAFETY: as above; the name is 'static.

@@ -83,13 +83,52 @@ impl<'r> Environ<'r> {
                 environ.push(name, value.to_bytes());
             }
         }
-        environ.headers(effective.pass_authorization);
+        let passed = request.passes_authorization();
+        environ.headers(effective.pass_authorization || passed, passed);
         environ.server();
+        environ.context();
         environ.client();
-        environ.target(mount, effective.map_head_to_get);
+        environ.user();
+        environ.method(effective.map_head_to_get);
+        environ.target(mount);
+        environ.file();
         environ.module(mount, effective);
         environ.proxies(effective);
         environ
+    }
+
+    /// Collects what a script is told that is asked about a request before anybody answers it.
+    pub fn of_question(request: Request<'r>, mount: &Mount<'r>, application_group: &[u8]) -> Self {
+        let mut environ = Self { request, pairs: Vec::with_capacity(48) };
+        environ.headers(false, false);
+        environ.push(b"SERVER_SIGNATURE", bytes(request.signature()));
+        environ.server();
+        environ.push_text(b"REMOTE_HOST", request.client_host());
+        environ.client();
+        environ.method(MapHead::Off);
+        environ.target(mount);
+        environ.asked_in(application_group);
+        environ
+    }
+
+    /// The same request as a script is told of it that chooses where it runs.
+    pub fn of_dispatch(&self, application_group: &[u8]) -> Self {
+        let mut environ = Self { request: self.request, pairs: self.pairs.clone() };
+        environ.asked_in(application_group);
+        environ
+    }
+
+    /// Says where the request runs.
+    pub fn run_by(&mut self, effective: &Effective<'_>) {
+        self.push_owned(b"mod_wsgi.process_group", &effective.process_group);
+        self.push_owned(b"mod_wsgi.application_group", &effective.application_group);
+        self.push_owned(b"mod_wsgi.callable_object", &effective.callable_object);
+    }
+
+    /// A script that is asked runs in httpd's own process.
+    fn asked_in(&mut self, application_group: &[u8]) {
+        self.push(b"mod_wsgi.process_group", b"");
+        self.push_owned(b"mod_wsgi.application_group", application_group);
     }
 
     /// The pairs.
@@ -111,7 +150,7 @@ impl<'r> Environ<'r> {
         self.push(name, self.request.pool().dup(value).to_bytes());
     }
 
-    fn headers(&mut self, pass_authorization: bool) {
+    fn headers(&mut self, authorization: bool, proxy_authorization: bool) {
         let mut name = Vec::with_capacity(64);
         for (header, value) in self.request.headers_in().iter() {
             let header = header.to_bytes();
@@ -121,10 +160,9 @@ impl<'r> Environ<'r> {
                 continue;
             }
             let passed = if header.eq_ignore_ascii_case(b"authorization") {
-                pass_authorization || self.request.passes_authorization()
+                authorization
             } else {
-                !header.eq_ignore_ascii_case(b"proxy-authorization")
-                    || self.request.passes_authorization()
+                proxy_authorization || !header.eq_ignore_ascii_case(b"proxy-authorization")
             };
             if passed {
                 let name = self.request.pool().dup(&name).to_bytes();
@@ -143,6 +181,10 @@ impl<'r> Environ<'r> {
         self.push_text(b"SERVER_ADMIN", request.server().admin());
         self.push_text(b"SERVER_PROTOCOL", request.protocol());
         self.push_text(b"DOCUMENT_ROOT", request.document_root());
+    }
+
+    fn context(&mut self) {
+        let request = self.request;
         self.push_text(b"CONTEXT_PREFIX", request.context_prefix());
         self.push_text(b"CONTEXT_DOCUMENT_ROOT", request.context_document_root());
         self.push_text(b"REQUEST_SCHEME", request.scheme());
@@ -176,6 +218,10 @@ impl<'r> Environ<'r> {
         if let Some(port) = request.connection().client_port() {
             self.push_owned(b"REMOTE_PORT", port.to_string().as_bytes());
         }
+    }
+
+    fn user(&mut self) {
+        let request = self.request;
         if let Some(user) = request.user() {
             self.push(b"REMOTE_USER", user.to_bytes());
         } else {
@@ -191,7 +237,7 @@ impl<'r> Environ<'r> {
         self.push_text(b"AUTH_TYPE", request.auth_type());
     }
 
-    fn target(&mut self, mount: &Mount<'r>, map_head: MapHead) {
+    fn method(&mut self, map_head: MapHead) {
         let request = self.request;
         let as_get = request.is_head()
             && match map_head {
@@ -202,11 +248,19 @@ impl<'r> Environ<'r> {
             };
         let method = if as_get { Some(c"GET") } else { request.method() };
         self.push_text(b"REQUEST_METHOD", method);
+    }
+
+    fn target(&mut self, mount: &Mount<'r>) {
+        let request = self.request;
         self.push(b"REQUEST_URI", request_uri(request));
         self.push(b"QUERY_STRING", bytes(request.args()));
-        self.push_text(b"SCRIPT_FILENAME", request.filename());
         self.push(b"SCRIPT_NAME", mount.script_name);
         self.push(b"PATH_INFO", mount.path_info);
+    }
+
+    fn file(&mut self) {
+        let request = self.request;
+        self.push_text(b"SCRIPT_FILENAME", request.filename());
         if let Some(previous) = request.previous() {
             self.push_text(b"REDIRECT_URL", previous.uri());
             self.push_text(b"REDIRECT_QUERY_STRING", previous.args());
@@ -215,11 +269,11 @@ impl<'r> Environ<'r> {
 
     fn module(&mut self, mount: &Mount<'r>, effective: &Effective<'_>) {
         let connection: Connection<'r> = self.request.connection();
-        self.push_owned(b"mod_wsgi.process_group", &effective.process_group);
-        self.push_owned(b"mod_wsgi.application_group", &effective.application_group);
-        self.push_owned(b"mod_wsgi.callable_object", &effective.callable_object);
         self.push_text(b"mod_wsgi.request_handler", self.request.handler());
-        self.push(b"mod_wsgi.handler_script", b"");
+        match effective.handler_script {
+            b"" => self.push(b"mod_wsgi.handler_script", b""),
+            script => self.push_owned(b"mod_wsgi.handler_script", script),
+        }
         self.push(b"mod_wsgi.script_name", mount.script_name);
         self.push(b"mod_wsgi.path_info", mount.path_info);
         self.push(b"mod_wsgi.listener_host", bytes(connection.local_ip()));

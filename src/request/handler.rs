@@ -2,7 +2,8 @@
 //!
 //! The checks and their order are those of mod_wsgi.
 
-use crate::config::{Effective, effective};
+use crate::access;
+use crate::config::{Effective, HandlerScript, effective};
 use crate::daemon::{dispatch, runtime};
 use crate::embedded;
 use crate::httpd::request::{FileType, PathInfo};
@@ -17,14 +18,26 @@ const MIME_HANDLER: &[u8] = b"application/x-httpd-wsgi";
 
 /// The hook.
 pub fn handle(request: Request<'_>) -> Status {
-    let handler = bytes(request.handler());
-    if handler != translate::HANDLER && handler != MIME_HANDLER {
-        return Status::DECLINED;
-    }
-    match check(request) {
-        Ok(()) => answer(request).unwrap_or_else(|status| status),
-        Err(status) => status,
-    }
+    let name = bytes(request.handler());
+    let script = match handler_script(request, name) {
+        None if name != translate::HANDLER && name != MIME_HANDLER => return Status::DECLINED,
+        script => script,
+    };
+    let answered = match script {
+        // What the request was mapped to is the script's business, and need not exist.
+        Some(_) => Ok(()),
+        None => check_script(request),
+    };
+    answered
+        .and_then(|()| check_path_info(request))
+        .and_then(|()| answer(request, script))
+        .unwrap_or_else(|status| status)
+}
+
+/// The script that is the handler of this name.
+fn handler_script<'r>(request: Request<'r>, name: &[u8]) -> Option<&'r HandlerScript> {
+    let section = request.directory_config::<Wsgi>().handler(name);
+    section.or_else(|| request.server_config::<Wsgi>().requests.handler(name))
 }
 
 fn refuse(request: Request<'_>, status: Status, text: &str) -> Result<(), Status> {
@@ -33,8 +46,8 @@ fn refuse(request: Request<'_>, status: Status, text: &str) -> Result<(), Status
     Err(status)
 }
 
-/// What must hold before an application is asked at all.
-fn check(request: Request<'_>) -> Result<(), Status> {
+/// What must hold of a script that a request was mapped to.
+fn check_script(request: Request<'_>) -> Result<(), Status> {
     if !translate::is_aliased(request) && !request.may_execute() {
         let text = "WRS2001: Options ExecCGI is off, so a script is only run where WSGIScriptAlias says so";
         return refuse(request, Status::FORBIDDEN, text);
@@ -48,6 +61,10 @@ fn check(request: Request<'_>) -> Result<(), Status> {
             return refuse(request, Status::FORBIDDEN, "WRS2003: a directory is not a script");
         }
     }
+    Ok(())
+}
+
+fn check_path_info(request: Request<'_>) -> Result<(), Status> {
     if request.path_info_use() == PathInfo::Reject && !bytes(request.path_info()).is_empty() {
         let text = "WRS2004: AcceptPathInfo Off allows nothing behind the name of a script";
         return refuse(request, Status::NOT_FOUND, text);
@@ -86,21 +103,30 @@ fn check_body(request: Request<'_>, chunked: bool) -> Result<(), Status> {
     Ok(())
 }
 
-fn answer(request: Request<'_>) -> Result<Status, Status> {
+fn answer(request: Request<'_>, handler: Option<&HandlerScript>) -> Result<Status, Status> {
     let config = request.server_config::<Wsgi>();
     let directory = request.directory_config::<Wsgi>();
-    let alias = translate::options(request, config);
+    let options = match handler {
+        Some(handler) => Some(&handler.options),
+        None => translate::options(request, config),
+    };
     let mount = Mount::of(request);
+    let dispatch = directory.dispatch_script.as_ref().or(config.requests.dispatch_script.as_ref());
     let facts = RequestFacts::new(request, &mount, config.globals.python.is_case_sensitive());
-    let mut effective = effective(directory, config, alias, &facts);
+    let mut effective = effective(directory, config, options, &facts);
+    effective.handler_script = handler.map_or(b"", |handler| &handler.script);
+    check_body(request, effective.chunked_request)?;
+    let mut environ = Environ::collect(request, &mount, &effective);
+    if let Some(script) = dispatch {
+        access::dispatch(request, script, &facts, &environ, &mut effective)?;
+    }
     if !effective.application_group_configured
         && translate::is_aliased(request)
         && embedded::runs_in_main_interpreter(&effective.process_group)
     {
         effective.application_group = Cow::Borrowed(b"");
     }
-    check_body(request, effective.chunked_request)?;
-    let environ = Environ::collect(request, &mount, &effective);
+    environ.run_by(&effective);
     if !effective.may_use_process_group() {
         let name = String::from_utf8_lossy(&effective.process_group);
         log::write(
@@ -171,7 +197,7 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
         );
         return Status::INTERNAL_SERVER_ERROR;
     }
-    let script = bytes(request.filename());
+    let script = effective.script(bytes(request.filename()));
     if let Err(why) = ownership::check(script, &group.config) {
         log::write(request, Level::ERROR, format_args!("WRS2018: {why} ({})", group.config.origin));
         return Status::FORBIDDEN;

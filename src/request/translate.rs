@@ -3,7 +3,7 @@
 //! Source: behaviour of mod_alias and mod_wsgi. The alias that routed a request is remembered in a note, by its place in the
 //! server's list, for the handler to find its options.
 
-use crate::config::{AliasOptions, ServerConfig, route};
+use crate::config::{ScriptOptions, ServerConfig, route};
 use crate::httpd::{Request, Status};
 use crate::module::Wsgi;
 use crate::request::environ::bytes;
@@ -40,7 +40,7 @@ pub fn is_aliased(request: Request<'_>) -> bool {
 }
 
 /// The options of the alias that routed a request.
-pub fn options<'r>(request: Request<'r>, config: &'r ServerConfig) -> Option<&'r AliasOptions> {
+pub fn options<'r>(request: Request<'r>, config: &'r ServerConfig) -> Option<&'r ScriptOptions> {
     let place = request.notes().get(PLACE).filter(|_| is_aliased(request))?;
     let place: usize = place.to_str().ok()?.parse().ok()?;
     config.aliases.get(place).map(|alias| &alias.options)

@@ -1,6 +1,6 @@
 """Starts real httpd servers for the tests, speaks HTTP with them and reads their error logs."""
 
-from . import processes
+from . import authorization, processes
 from .client import Client, Connection, Response, Truncated, read_response
 from .error_log import TRACEBACK, ErrorLog
 from .http2 import Http2Connection, StreamReset
@@ -24,6 +24,7 @@ __all__ = [
     "StartFailed",
     "StreamReset",
     "Truncated",
+    "authorization",
     "machine",
     "processes",
     "read_response",

@@ -68,9 +68,8 @@ const INTRODUCTION: &str = "\
 
 <!-- Made by `make docs` from src/config/reference; a test compares. -->
 
-Every directive of mod_wsgi 6 is understood. Those that do nothing in this release say so at `apachectl configtest` (WRS1041);
-those that a site's security may rest on, and that this release does not have, are errors (WRS1017). Where a meaning differs from
-mod_wsgi's it is a row of [compatibility.md](compatibility.md).
+Every directive of mod_wsgi 6 is understood. Those that do nothing in this release say so at `apachectl configtest` (WRS1041).
+Where a meaning differs from mod_wsgi's it is a row of [compatibility.md](compatibility.md).
 
 *Context* says where a directive may stand. What is said further in wins over what is said further out: `.htaccess` over
 directory sections (`<Directory>`, `<Location>`, `<Files>`, `<If>`), these over the virtual host, it over the main server. Lists replace lists.

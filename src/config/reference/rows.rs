@@ -410,45 +410,69 @@ pub(super) static ROWS: &[Row] = &[
         Place::AuthConfig,
         "WSGIAccessScript script [application-group=NAME]",
         "none",
-        "Not in this release: an error, as a site could be open without it. Use `Require`.",
-        "<Location />\n    WSGIAccessScript /srv/access.py\n</Location>",
+        "The function `allow_access(environ, host)` of the script decides who may come in, before anybody is asked for a \
+         password: `True` lets in what other `Require` lines let in, `None` leaves it to them, `False` is 403. `host` is \
+         the client's name, if `HostnameLookups` finds it, or else its address. Anything else that comes of it, a script \
+         that is not there and an exception among them, is 403 too.\n\n\
+         It runs in httpd's own processes, which load Python for it, in the main interpreter, or in that of \
+         `application-group` (`%{SERVER}`, `%{HOST}` or a name). `environ` has the CGI variables of the request and \
+         `wsgi.errors`; not its body, passwords, or variables of `SetEnv`. `mod_ssl.is_https()` and \
+         `mod_ssl.var_lookup(name)` in it tell of the encryption.",
+        "<Location /intern>\n    WSGIAccessScript /srv/access.py\n</Location>",
     ),
     row(
         "WSGIAuthUserScript",
         Place::AuthConfig,
         "WSGIAuthUserScript script [application-group=NAME]",
         "none",
-        "Not in this release: an error, as a site could be open without it. Use another \
-         `AuthBasicProvider`, or have the application ask for passwords \
-         (`WSGIPassAuthorization On`).",
-        "<Location />\n    WSGIAuthUserScript /srv/auth.py\n</Location>",
+        "The script that `AuthBasicProvider wsgi` and `AuthDigestProvider wsgi` ask.\n\n\
+         For Basic, `check_password(environ, user, password)` answers `True` (it is the password), `False` (it is not), \
+         `None` (there is no such user: the next provider is asked), or a `str`: it is the password, and `REMOTE_USER` \
+         is that name. For Digest, `get_realm_hash(environ, user, realm)` answers `None` or the MD5 digest of \
+         `user:realm:password` in hexadecimal digits. Anything else is 500, and lets nobody in. User and password are \
+         the client's bytes, decoded as latin-1: `password.encode('latin-1').decode('utf-8')` undoes it for UTF-8.\n\n\
+         Where it runs, and `environ`: as for `WSGIAccessScript`.",
+        "<Location /intern>\n    AuthType Basic\n    AuthName intern\n    AuthBasicProvider wsgi\n    \
+         WSGIAuthUserScript /srv/users.py\n    Require valid-user\n</Location>",
     ),
     row(
         "WSGIAuthGroupScript",
         Place::AuthConfig,
         "WSGIAuthGroupScript script [application-group=NAME]",
         "none",
-        "Not in this release: an error, as a site could be open without it. Use \
-         `AuthGroupFile` or another `Require`.",
-        "<Location />\n    WSGIAuthGroupScript /srv/auth.py\n</Location>",
+        "The script that `Require wsgi-group NAME ...` asks: `groups_for_user(environ, user)` answers an iterable of the \
+         names of the user's groups, `str` or `bytes`. The user is let in if one of them is named, whatever its case. \
+         Anything else lets nobody in.\n\n\
+         Where it runs, and `environ`: as for `WSGIAccessScript`.",
+        "<Location /intern>\n    AuthType Basic\n    AuthName intern\n    AuthBasicProvider wsgi\n    \
+         WSGIAuthUserScript /srv/users.py\n    WSGIAuthGroupScript /srv/users.py\n    \
+         Require wsgi-group staff \"night shift\"\n</Location>",
     ),
     row(
         "WSGIDispatchScript",
         Place::Section,
         "WSGIDispatchScript script [application-group=NAME]",
         "none",
-        "Not in this release: an error, as a site could be open without it. Use \
-         `WSGIProcessGroup %{ENV:NAME}`.",
+        "A script that chooses for each request where it runs. It may have the functions `process_group(environ)`, \
+         `application_group(environ)` and `callable_object(environ)`, called in this order with the same `environ`. `None` \
+         leaves what is configured; a `str` or `bytes` replaces it, also what an option of `WSGIScriptAlias` says, and is \
+         expanded as the directive's value is. A script that cannot be loaded, an exception, or another answer is 500: \
+         the request does not run where it might not belong.\n\n\
+         It runs in httpd's own processes, as `WSGIAccessScript` does; `environ` is that of the application without the \
+         keys of `wsgi.` but for `wsgi.errors`. `WSGIRestrictProcess` limits what it can choose.",
         "WSGIDispatchScript /srv/dispatch.py",
     ),
     row(
         "WSGIHandlerScript",
         Place::Section,
-        "WSGIHandlerScript handler script [options]",
+        "WSGIHandlerScript handler script [process-group=NAME] [application-group=NAME] [pass-authorization=On|Off]",
         "none",
-        "Not in this release: an error, as a site could be open without it. Use \
-         `WSGIScriptAlias`.",
-        "WSGIHandlerScript markdown /srv/markdown.py",
+        "A script that answers for all that httpd gives to the handler of that name, by `SetHandler` or `AddHandler`. Its \
+         callable is `handle_request(environ, start_response)`. `SCRIPT_FILENAME` is the file that was asked for, which \
+         need not exist; `mod_wsgi.handler_script` is the script. The options win over the directives of the same \
+         meaning, as those of `WSGIScriptAlias` do; without `application-group` each file that is asked for has an \
+         interpreter of its own, so name one.",
+        "WSGIHandlerScript markdown /srv/markdown.py application-group=%{GLOBAL}\n<Location /docs>\n    AddHandler markdown .md\n</Location>",
     ),
     row(
         "<WSGIInterpreterOptions>",

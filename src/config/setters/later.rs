@@ -1,14 +1,10 @@
-//! Setters: directives that are checked and do nothing, and those that cannot be accepted without
-//! what they do.
+//! Setters: directives that are checked and do nothing, of which the administrator is told.
 //!
-//! A line whose effect nobody's safety rests on is kept, with a warning. One that decides who may
-//! ask, or who answers, is an error as long as it does not: a site must not be open because a line
-//! was ignored.
+//! Nobody's safety rests on what they would do.
 
 use std::ffi::CStr;
 
 use super::{flag, globals, idle, idle_globally, idle_if_on};
-use crate::config::error::Error;
 use crate::config::setting::Setting;
 use crate::httpd::{Answer, Command, Scope};
 use crate::module::Wsgi;
@@ -66,27 +62,6 @@ pub fn group_authoritative(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: 
     let because = "httpd 2.4 decides by <RequireAll> and <RequireAny>; remove this line";
     idle(command, scope, DIRECTIVE, because);
     Ok(())
-}
-
-/// Directives that cannot be accepted yet.
-macro_rules! missing {
-    ($($name:ident = $directive:literal: $instead:literal;)*) => {$(
-        pub fn $name(_: &Command<'_>, _: Scope<'_, Wsgi>, _: &CStr) -> Answer {
-            Err(Error::NotYet { directive: $directive, instead: $instead }.into())
-        }
-    )*};
-}
-
-missing! {
-    access_script = "WSGIAccessScript":
-        "let httpd decide by Require, or the application itself";
-    auth_user_script = "WSGIAuthUserScript":
-        "use another AuthBasicProvider, or have the application ask for passwords \
-         (WSGIPassAuthorization On)";
-    auth_group_script = "WSGIAuthGroupScript": "use AuthGroupFile or another Require";
-    dispatch_script = "WSGIDispatchScript":
-        "choose by WSGIProcessGroup %{ENV:NAME}, set by SetEnvIf or RewriteRule";
-    handler_script = "WSGIHandlerScript": "map the URLs with WSGIScriptAlias";
 }
 
 /// The scope once more, for a look before it is used.

@@ -18,6 +18,7 @@ pub mod groups;
 pub mod later;
 pub mod python;
 pub mod requests;
+pub mod scripts;
 pub mod telemetry;
 
 /// Errors are shown with the file and line that httpd puts before them.
