@@ -14,9 +14,6 @@ def differs(row, places, aspects, scenarios):
     return [(scenario, (place, aspect), row) for scenario in scenarios.split() for place in places for aspect in aspects]
 
 
-# Directives that this release refuses (WRS1017), as doing nothing would be dangerous.
-REFUSED = {"WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript", "WSGIDispatchScript", "WSGIHandlerScript"}
-
 LISTED = [
     differs("known-length", "embedded daemon", "headers",
             "environ-head-with-a-filter"),
@@ -122,6 +119,23 @@ LISTED = [
             "start-status-nul start-name-colon start-name-nul start-value-nul"),
     differs("nul-and-colon", "embedded daemon", "status headers body connection log",
             "start-name-nul-sent"),
+    differs("callable-missing", "modes", "status headers body connection",
+            "hooks-handler-missing-function"),
+    differs("asked-nul", "embedded daemon", "status headers body connection",
+            "hooks-password-nul"),
+    differs("asked-nul", "embedded daemon", "status headers body",
+            "hooks-groups-nul"),
+    differs("asked-proxy", "embedded daemon", "body",
+            "hooks-password-environ-proxy"),
+    differs("asked-groups-string", "embedded daemon", "status headers body",
+            "hooks-groups-of-one-letter"),
+    differs("asked-log", "embedded daemon", "log",
+            "hooks-groups-not-iterable hooks-access-raises hooks-access-missing-script hooks-dispatch-wrong-type "
+            "hooks-dispatch-not-latin-1 hooks-dispatch-missing-script"),
+    differs("dispatch-fails", "embedded daemon", "status headers body connection",
+            "hooks-dispatch-missing-script"),
+    differs("dispatch-environ", "embedded daemon", "body",
+            "hooks-dispatch-environ"),
 ]
 
 # For each scenario: place and aspect, and the row that says why.

@@ -13,7 +13,7 @@ from itertools import zip_longest
 import pytest
 from harness import MODES, Httpd, machine
 
-from .expected import ASPECTS, EXPECTED, REFUSED
+from .expected import ASPECTS, EXPECTED
 from .run import Player
 from .scenarios import SCENARIOS
 
@@ -75,7 +75,7 @@ class Servers:
 @functools.cache
 def has(directive):
     """Whether this module has that directive."""
-    return directive not in REFUSED and directive.encode() in (machine.build / "mod_wsgi_rs.so").read_bytes()
+    return directive.encode() in (machine.build / "mod_wsgi_rs.so").read_bytes()
 
 
 def configuration(scenario, mode):
