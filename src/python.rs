@@ -80,6 +80,8 @@ impl fmt::Display for Interpreter {
 pub enum Error {
     /// Nothing below a python-home, or no Python on the system.
     None(Option<PathBuf>),
+    /// None inside of a root directory; where it was looked for.
+    NotInside(PathBuf, Vec<PathBuf>),
     /// It cannot be executed.
     Start(PathBuf, io::Error),
     /// It did not answer as Python does.
@@ -105,6 +107,13 @@ impl fmt::Display for Error {
                 f,
                 "there is no Python: neither {}; install one, or name one with WSGIPythonHome",
                 DEFAULT_PLACES.join(" nor ")
+            ),
+            Self::NotInside(root, places) => write!(
+                f,
+                "inside of the chroot '{}' there is no Python that can be executed: neither {} (a program of which the \
+                 loader or a library is not inside either cannot be executed)",
+                root.display(),
+                places.iter().map(|it| it.display().to_string()).collect::<Vec<_>>().join(" nor ")
             ),
             Self::Start(path, error) => write!(
                 f,
@@ -140,30 +149,61 @@ impl std::error::Error for Error {}
 /// Where Python is looked for when none is named, in this order.
 const DEFAULT_PLACES: [&str; 2] = ["/usr/local/bin/python3", "/usr/bin/python3"];
 
+/// Where the interpreter of a `home` may be; without one the system's.
+fn candidates(home: Option<&[u8]>) -> Vec<PathBuf> {
+    let Some(home) = home else { return DEFAULT_PLACES.map(PathBuf::from).to_vec() };
+    let home = Path::new(OsStr::from_bytes(home));
+    vec![home.join("bin/python"), home.join("bin/python3"), home.to_path_buf()]
+}
+
 /// The interpreter below `home`: a virtual environment, a prefix, or an interpreter itself; without one the system's.
 pub fn find(home: Option<&[u8]>) -> Result<PathBuf, Error> {
-    let Some(home) = home else {
-        let found = DEFAULT_PLACES.into_iter().map(PathBuf::from).find(|path| path.exists());
-        return found.ok_or(Error::None(None));
-    };
-    let home = Path::new(OsStr::from_bytes(home));
     let is_program = |path: &PathBuf| {
         path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
     };
-    [home.join("bin/python"), home.join("bin/python3"), home.to_path_buf()]
-        .into_iter()
-        .find(is_program)
-        .ok_or_else(|| Error::None(Some(home.to_path_buf())))
+    let mut found = candidates(home).into_iter();
+    match home {
+        None => found.find(|path| path.exists()).ok_or(Error::None(None)),
+        Some(home) => found
+            .find(is_program)
+            .ok_or_else(|| Error::None(Some(PathBuf::from(OsStr::from_bytes(home))))),
+    }
 }
 
-/// Asks an interpreter what it is, as `identity`.
-pub fn ask(executable: &Path, identity: &Identity) -> Result<Interpreter, Error> {
+/// Asks the interpreter below `home` inside of a root directory. Only the system can follow links there, so those that
+/// may be there are executed, one after the other.
+pub fn ask_inside(
+    root: &[u8],
+    home: Option<&[u8]>,
+    identity: &Identity,
+) -> Result<Interpreter, Error> {
+    use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    let places = candidates(home);
+    for place in &places {
+        match ask(place, identity, Some(root)) {
+            Err(Error::Start(_, error)) if matches!(error.kind(), NotFound | NotADirectory) => {}
+            // The home itself, which is mostly a directory.
+            Err(Error::Start(path, error))
+                if error.kind() == PermissionDenied && places.last() == Some(&path) => {}
+            answer => return answer,
+        }
+    }
+    Err(Error::NotInside(PathBuf::from(OsStr::from_bytes(root)), places))
+}
+
+/// Asks an interpreter what it is, as `identity`, inside of a root directory if one is given.
+pub fn ask(
+    executable: &Path,
+    identity: &Identity,
+    root: Option<&[u8]>,
+) -> Result<Interpreter, Error> {
     let path = || executable.to_path_buf();
     let mut child = Spawn {
         program: executable.as_os_str().as_bytes(),
         arguments: &[b"-I", b"-S", b"-c", QUESTION],
         environment: &[],
         identity,
+        root,
         directory: Directory::Preferred(b"/"),
         umask: None,
         nice: None,
@@ -326,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_program_that_is_no_python_says_so() {
-        let error = ask(Path::new("/bin/ls"), &me()).unwrap_err().to_string();
+        let error = ask(Path::new("/bin/ls"), &me(), None).unwrap_err().to_string();
         assert!(error.contains("no working Python"), "{error}");
     }
 

@@ -1,6 +1,7 @@
 """Daemon processes: their options, their number, what they may do and what they hold open."""
 
 import os
+import pwd
 import re
 import threading
 
@@ -52,7 +53,8 @@ class TestOptions:
     def test_lang_and_locale(self, facts):
         assert facts["environ"]["LANG"] == "C.UTF-8"
         assert facts["environ"]["LC_ALL"] == "C.UTF-8"
-        assert "C.UTF-8" in facts["locale"]
+        # Of every category: Python alone takes only that of characters from the environment.
+        assert facts["locale"].lower() in ("c.utf-8", "c.utf8")
         assert facts["preferred_encoding"].upper() == "UTF-8"
 
     def test_the_virtual_environment_is_the_prefix(self, facts, stage):
@@ -187,14 +189,83 @@ def test_connections_to_the_worker_are_kept_open():
         assert len(sockets) < 10
 
 
+def sockets(httpd):
+    """What the sockets of its groups are as files."""
+    return [path.stat() for path in (httpd.directory / "run").iterdir() if path.is_socket()]
+
+
 @pytest.mark.ours
-def test_the_socket_belongs_to_the_socket_user_and_is_nobody_elses():
+def test_the_socket_belongs_to_the_user_of_httpd_and_is_nobody_elses():
     with Httpd("WSGIDaemonProcess app\nWSGIProcessGroup app\n" + ALIAS) as httpd:
         assert httpd.get("/app/hello.wsgi").status == 200
-        sockets = [path for path in (httpd.directory / "run").iterdir() if path.is_socket()]
-        for path in sockets:
-            assert path.stat().st_mode & 0o077 == 0
-            assert path.stat().st_uid == httpd.user.pw_uid
+        assert {(it.st_mode & 0o777, it.st_uid) for it in sockets(httpd)} == {(0o600, httpd.user.pw_uid)}
+
+
+@pytest.mark.ours
+@pytest.mark.root
+class TestIdentity:
+    """Options which only root can fulfil."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def other(cls):
+        """A user with a home who is not httpd's."""
+        users = [user for user in pwd.getpwall() if user.pw_uid and user.pw_uid != machine.user.pw_uid]
+        users = [user for user in users if os.path.isdir(user.pw_dir) and machine.readable_by(user, user.pw_dir)]
+        return users[0]
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def server(cls, other):
+        user = other.pw_name
+        groups = {
+            "user": f"user={user}",
+            "group": f"user={user} group=#{machine.user.pw_gid}",
+            "lists": f"user={user} group=#{other.pw_gid} supplementary-groups=#{machine.user.pw_gid},#12345",
+            "title": 'display-name="my own title"',
+            "locale": "locale=xx_YY.UTF-8",
+        }
+        config = "WSGIApplicationGroup %{GLOBAL}\n"
+        for name, options in groups.items():
+            config += f"WSGIDaemonProcess {name} {options}\n"
+            config += f"WSGIScriptAlias /{name} ${{APPLICATIONS}}/process.wsgi process-group={name}\n"
+        with Httpd(config) as httpd:
+            httpd.error_log.always_allowed.append("WRS5026.*'xx_YY.UTF-8' of process group 'locale'")
+            yield httpd
+
+    def test_user(self, server, other):
+        facts = server.get("/user/become-root").json
+        assert facts["uids"] == [other.pw_uid] * 3
+        assert facts["gids"] == [machine.user.pw_gid] * 3
+        assert facts["environ"]["HOME"] == other.pw_dir
+        assert facts["ways_to_root"] == []
+
+    def test_without_home_it_works_where_its_user_is_at_home(self, server, other):
+        assert server.get("/user").json["cwd"] == os.path.realpath(other.pw_dir)
+
+    def test_group(self, server, other):
+        facts = server.get("/group").json
+        assert facts["gids"] == [machine.user.pw_gid] * 3
+        assert facts["groups"] == sorted(os.getgrouplist(other.pw_name, machine.user.pw_gid))
+
+    def test_supplementary_groups_are_those_of_the_list_and_no_others(self, server, other):
+        facts = server.get("/lists").json
+        assert facts["gids"] == [other.pw_gid] * 3
+        assert facts["groups"] == sorted({other.pw_gid, machine.user.pw_gid, 12345})
+
+    def test_display_name(self, server):
+        assert processes.command_line(server.get("/title").json["pid"]) == "my own title"
+
+    def test_a_locale_that_is_not_installed_is_told(self, server):
+        assert server.get("/locale").status == 200
+        assert server.error_log.count("WRS5026.*'xx_YY.UTF-8' of process group 'locale'") == 1
+
+    def test_socket_user(self, other):
+        with Httpd(f"WSGIDaemonProcess app socket-user={other.pw_name}\nWSGIProcessGroup app\n" + ALIAS) as httpd:
+            assert {(it.st_mode & 0o777, it.st_uid) for it in sockets(httpd)} == {(0o600, other.pw_uid)}
+            # httpd is another user, who may not use the socket.
+            assert httpd.get("/app/hello.wsgi").status == 503
+            httpd.error_log.expect("WRS3011.*Permission denied|WRS3011.*EACCES")
 
 
 def test_a_group_of_a_virtual_host_is_not_anothers():

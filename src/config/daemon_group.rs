@@ -367,7 +367,7 @@ mod tests {
     fn chroot_needs_root() {
         assert!(refused("a chroot=/srv").starts_with("WRS1013: "));
         let group = DaemonGroup::parse(b"a chroot=/srv", Origin::default(), true).unwrap();
-        assert_eq!(group.ineffective, ["chroot"]);
+        assert_eq!(group.chroot.as_deref(), Some(&b"/srv"[..]));
     }
 
     #[test]

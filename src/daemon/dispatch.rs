@@ -2,6 +2,7 @@
 //! did not start it.
 
 use crate::config::Effective;
+use crate::daemon::chroot;
 use crate::daemon::client::Broken;
 use crate::daemon::group::Group;
 use crate::daemon::relay::{Ended, Relay};
@@ -32,14 +33,14 @@ pub fn dispatch(
     environ: &Environ<'_>,
 ) -> Status {
     let queued = wire::now();
-    let mut head = opening(effective, environ, &queued, None);
+    let mut head = opening(group, effective, environ, &queued, None);
     let mut relay = Relay::new(request, group, effective);
     relay.prepare();
     let patience = group.patience();
     let mut turned_away = TurnedAway::default();
     while turned_away.may_try(group) {
         if turned_away.tries > 1 {
-            head = opening(effective, environ, &queued, Some(&turned_away));
+            head = opening(group, effective, environ, &queued, Some(&turned_away));
         }
         let slot = match group.acquire(patience) {
             Ok(slot) => slot,
@@ -127,6 +128,7 @@ impl TurnedAway {
 
 /// The records that begin a request, up to the end of its parameters.
 fn opening(
+    group: &Group,
     effective: &Effective<'_>,
     environ: &Environ<'_>,
     queued: &str,
@@ -136,7 +138,12 @@ fn opening(
     request::begin(&mut head, REQUEST_ID, Role::Responder, true);
     let mut params = request::Params::new(&mut head, REQUEST_ID);
     for (name, value) in environ.pairs() {
-        params.push(name, value);
+        // A path that the worker cannot see is of no use to it.
+        if value.is_empty() || !is_path(group, name) {
+            params.push(name, value);
+        } else if let Some(value) = chroot::inside(&group.config, value) {
+            params.push(name, value);
+        }
     }
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
@@ -152,6 +159,18 @@ fn opening(
     }
     params.finish();
     head
+}
+
+/// Whether a variable is a path that is another one for the workers.
+fn is_path(group: &Group, name: &[u8]) -> bool {
+    group.config.chroot.is_some()
+        && matches!(
+            name,
+            b"SCRIPT_FILENAME"
+                | b"DOCUMENT_ROOT"
+                | b"CONTEXT_DOCUMENT_ROOT"
+                | b"mod_wsgi.handler_script"
+        )
 }
 
 fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {

@@ -95,6 +95,7 @@ impl Recipe {
                 Uid::current().as_raw()
             },
             home: config.home.clone(),
+            locale: config.locale.clone(),
             python_path: config.python_path.clone().unwrap_or_default(),
             rolling: config.reload == Reload::Rolling,
             preloads: self.preloads.clone(),
@@ -164,6 +165,7 @@ impl Recipe {
             arguments: &arguments,
             environment: &variables,
             identity: &self.identity,
+            root: config.chroot.as_deref(),
             directory: self.directory(group, user.as_ref()),
             umask: config.umask,
             nice: Some(config.cpu_priority).filter(|&nice| nice != 0),

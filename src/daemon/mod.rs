@@ -3,8 +3,10 @@
 //! [`runtime`] holds the groups of one httpd generation. The parent starts a [`leader`] for each; the children
 //! [`dispatch`] requests to workers by the group's scoreboard and [`relay`] bodies over FastCGI.
 
+pub mod chroot;
 pub mod client;
 pub mod dispatch;
+mod downstream;
 pub mod group;
 pub mod leader;
 pub mod relay;

@@ -1,14 +1,14 @@
 //! Carries one request to a worker and its response back, both at the same time.
 //!
 //! The body is sent only when the worker asks for it, so whatever was refused can be sent again to another worker. While the client is
-//! slow to send or the worker slow to take, what the application answers already goes out. Response data is held back
-//! only as long as more is there to be read at once.
+//! slow to send or the worker slow to take, what the application answers already goes out.
 
 use crate::config::Effective;
 use crate::daemon::client::{Broken, Connection, Ready};
 use crate::daemon::dispatch::REQUEST_ID;
+use crate::daemon::downstream::Downstream;
 use crate::daemon::group::Group;
-use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, log};
+use crate::httpd::{Blocking, Input, Level, Read, Request, Status, log};
 use crate::request::body::Unreadable;
 use crate::request::response;
 use daemon_abi::wire;
@@ -23,9 +23,6 @@ use wsgi::Limit;
 
 /// Body bytes in one record.
 const RECORD: usize = 32 * 1024;
-
-/// Response bytes that are worth copying to make fewer and larger pieces.
-const SMALL: usize = 16 * 1024;
 
 /// How often an HTTP/2 stream that cannot be polled is looked at (httpd before 2.4.58).
 const GLANCE: Duration = Duration::from_millis(10);
@@ -52,7 +49,7 @@ pub struct Relay<'r> {
     request: Request<'r>,
     group: &'r Group,
     input: Input<'r>,
-    output: Brigade<'r>,
+    output: Downstream<'r>,
     /// What was there of the body before the request was sent; kept to be sent again.
     eager: Vec<u8>,
     /// The whole body was read from the client.
@@ -69,10 +66,6 @@ pub struct Relay<'r> {
     limit: Limit,
     /// The worker said something in this attempt, so it has the request.
     heard: bool,
-    /// Response bytes that httpd did not get yet.
-    pending: Vec<u8>,
-    /// httpd got bytes since the last flush.
-    unflushed: bool,
     /// The kernel may send files.
     sendfile: bool,
     /// How long a client that cannot be polled has sent nothing.
@@ -103,7 +96,7 @@ impl<'r> Relay<'r> {
             request,
             group,
             input: Input::new(request),
-            output: Brigade::new(request),
+            output: Downstream::new(request, &group.config),
             eager: Vec::new(),
             body_read: false,
             unreadable: None,
@@ -112,8 +105,6 @@ impl<'r> Relay<'r> {
             replaced: None,
             limit: Limit::default(),
             heard: false,
-            pending: Vec::new(),
-            unflushed: false,
             sendfile: effective.enable_sendfile,
             quiet: Duration::ZERO,
             sent: 0,
@@ -152,13 +143,7 @@ impl<'r> Relay<'r> {
 
     /// Ends the response in the only way that is left: as an error of httpd's, or cut off.
     pub fn fail(&mut self, status: Status) -> Status {
-        if !self.started {
-            return status;
-        }
-        // What the application sent before it failed belongs to the client.
-        self.output.copy(&self.pending);
-        self.pending.clear();
-        response::break_off(self.request, &mut self.output)
+        if self.started { self.output.break_off() } else { status }
     }
 
     /// Sends the request and relays until it ended.
@@ -216,9 +201,7 @@ impl<'r> Relay<'r> {
                 Event::Stdout(_) if self.is_answered() || self.replaced.is_some() => {}
                 Event::Stdout(bytes) if self.started => {
                     let bytes = bytes.get(..self.limit.allow(bytes.len())).unwrap_or(bytes);
-                    let passed = pass(&mut self.output, &mut self.pending, bytes);
-                    self.unflushed = true;
-                    passed.map_err(|_| self.client_gone())?;
+                    self.output.pass(bytes).map_err(|_| self.client_gone())?;
                 }
                 Event::Stdout(bytes) => match attempt.parser.feed(bytes) {
                     Ok(None) => {}
@@ -239,9 +222,8 @@ impl<'r> Relay<'r> {
                         }
                         let rest = rest.get(..self.limit.allow(rest.len())).unwrap_or(rest);
                         self.started = true;
-                        self.unflushed = true;
-                        let passed = pass(&mut self.output, &mut self.pending, rest);
-                        passed.map_err(|_| self.client_gone())?;
+                        self.output.begin();
+                        self.output.pass(rest).map_err(|_| self.client_gone())?;
                     }
                     Err(error) => return Err(self.bad_head(&error)),
                 },
@@ -284,12 +266,9 @@ impl<'r> Relay<'r> {
         if !regular {
             return Err(self.protocol_error("it passed something that is no regular file"));
         }
-        self.output.copy(&self.pending);
-        self.pending.clear();
-        self.unflushed = true;
         let length = length.min(self.limit.remaining().unwrap_or(length));
         self.limit.take(length);
-        let added = self.output.file(file.as_fd(), offset, length, self.sendfile);
+        let added = self.output.file(file.as_fd(), (offset, length), self.sendfile);
         added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))
     }
 
@@ -314,8 +293,7 @@ impl<'r> Relay<'r> {
             }
             (ProtocolStatus::RequestComplete, 0) if self.is_short() => self.short(),
             (ProtocolStatus::RequestComplete, 0) if self.started => {
-                let passed = self.output.pass_slices(&[&self.pending], After::End);
-                if passed.is_err() {
+                if self.output.end().is_err() {
                     response::client_gone(self.request);
                 }
                 Status::OK
@@ -347,10 +325,13 @@ impl<'r> Relay<'r> {
         if attempt.pulled && !(self.body_read && attempt.outgoing.is_empty()) {
             return self.feed(attempt);
         }
-        if self.unflushed {
-            // Is there more at once? Only if not, the client is made to see what there is.
+        if let Some(delay) = self.output.delay() {
+            // Is there more soon? Only if not, the client is made to see what there is.
             if self.receive(attempt, false)? {
                 return Ok(());
+            }
+            if !delay.is_zero() && attempt.connection.wait(false, None, delay) != Ready::Nothing {
+                return self.receive(attempt, false).map(|_| ());
             }
             self.flush()?;
         }
@@ -364,16 +345,13 @@ impl<'r> Relay<'r> {
     }
 
     fn flush(&mut self) -> Result<(), Ended> {
-        let passed = self.output.pass_slices(&[&self.pending], After::Flush);
-        self.pending.clear();
-        self.unflushed = false;
-        passed.map_err(|_| self.client_gone())
+        self.output.flush().map_err(|_| self.client_gone())
     }
 
     /// Moves a piece of the body on; waits only when neither side can go on, and for both.
     fn feed(&mut self, attempt: &mut Attempt<'_>) -> Result<(), Ended> {
         if attempt.outgoing.is_empty() {
-            if self.unflushed {
+            if self.output.is_unflushed() {
                 self.flush()?;
             }
             if !self.read_body(attempt)? {
@@ -492,8 +470,6 @@ impl<'r> Relay<'r> {
                 self.group.name()
             ),
         );
-        // What came of it belongs to the client.
-        let _ = self.output.pass_slices(&[&self.pending], After::More);
         self.fail(Status::BAD_GATEWAY)
     }
 
@@ -527,21 +503,6 @@ impl<'r> Relay<'r> {
         let status = self.fail(Status::BAD_GATEWAY);
         Ended::Abandoned(status)
     }
-}
-
-/// Hands bytes to httpd, or keeps them if they are few.
-fn pass(
-    output: &mut Brigade<'_>,
-    pending: &mut Vec<u8>,
-    bytes: &[u8],
-) -> Result<(), crate::httpd::Error> {
-    if pending.len() + bytes.len() <= SMALL {
-        pending.extend_from_slice(bytes);
-        return Ok(());
-    }
-    let passed = output.pass_slices(&[pending, bytes], After::More);
-    pending.clear();
-    passed
 }
 
 /// Whether the request may have a body.

@@ -4,6 +4,7 @@
 //! die, and retires all of them with the configuration. The children inherit it and send requests by it.
 
 use crate::config::{self, DaemonGroup, ServerConfig};
+use crate::daemon::chroot;
 use crate::daemon::group::Group;
 use crate::daemon::leader::{Leader, Recipe};
 use crate::daemon::socket::{LONGEST_PATH, WorkerSocket};
@@ -93,6 +94,7 @@ struct Plan<'s> {
     identity: Identity,
     python: Interpreter,
     engine: PathBuf,
+    preloads: Vec<Preload>,
     environment: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
@@ -115,19 +117,26 @@ fn plan<'s>(
     let identity = Identity::new(uid, gid, config.supplementary_groups.as_deref())
         .map_err(|error| format!("the groups of user {uid} cannot be found out: {error}"))?;
     let home = config.python_home.as_ref().or(main.config::<Wsgi>().globals.python_home.as_ref());
-    let found =
-        python::find(home.map(Vec::as_slice)).and_then(|path| python::ask(&path, &identity));
+    let home = home.map(Vec::as_slice);
+    let found = match &config.chroot {
+        Some(root) => python::ask_inside(root, home, &identity),
+        None => python::find(home).and_then(|path| python::ask(&path, &identity, None)),
+    };
     let (python, engine) = found
         .and_then(|python| {
             Engines::beside_the_module().engine_for(&python).map(|engine| (python, engine))
         })
         .map_err(|error| error.to_string())?;
+    if let Some(root) = &config.chroot {
+        chroot::check(root, &engine)?;
+    }
+    let preloads = preloads(main, config)?;
     let mut environment = Vec::new();
     for path in &config.environment_files {
         environment.extend(config::environment::read(path)?);
     }
     environment.extend(config.environment.iter().cloned());
-    Ok(Plan { server, config, identity, python, engine, environment })
+    Ok(Plan { server, config, identity, python, engine, preloads, environment })
 }
 
 fn complain(server: Server<'_>, config: &DaemonGroup, why: &str) {
@@ -278,7 +287,7 @@ fn manage(
         options: main.config::<Wsgi>().globals.python.clone(),
         identity: plan.identity.clone(),
         httpd_uid: httpd.uid,
-        preloads: preloads(main, &config.name),
+        preloads: plan.preloads.clone(),
         log,
         log_level: log_level(plan.server),
         environment: plan.environment.clone(),
@@ -301,12 +310,14 @@ fn socket_prefix(pool: Pool<'_>, config: &ServerConfig) -> io::Result<Vec<u8>> {
 }
 
 /// The scripts to load when the workers of a group start.
-fn preloads(main: Server<'_>, group: &[u8]) -> Vec<Preload> {
+fn preloads(main: Server<'_>, group: &DaemonGroup) -> Result<Vec<Preload>, String> {
     config::imports(main.iter().map(|server| server.config::<Wsgi>()))
-        .filter(|import| import.process_group == group)
-        .map(|import| Preload {
-            filename: import.script.clone(),
-            application_group: import.application_group.clone(),
+        .filter(|import| import.process_group == group.name)
+        .map(|import| {
+            let filename = chroot::inside(group, &import.script);
+            let filename = filename.ok_or_else(|| chroot::outside(group, &import.script))?;
+            let application_group = import.application_group.clone();
+            Ok(Preload { filename: filename.to_vec(), application_group })
         })
         .collect()
 }

@@ -119,7 +119,7 @@ fn ask(main: Server<'_>) -> Result<(Interpreter, PathBuf), String> {
     let identity = Identity::new(httpd.uid, httpd.gid, None).map_err(|error| error.to_string())?;
     let home = main.config::<Wsgi>().globals.python_home.as_deref();
     python::find(home)
-        .and_then(|path| python::ask(&path, &identity))
+        .and_then(|path| python::ask(&path, &identity, None))
         .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
         .map_err(|error| error.to_string())
 }

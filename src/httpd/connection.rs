@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_long};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
+use std::time::Duration;
 
 use super::pool::text;
 use super::server::Server;
@@ -106,6 +107,16 @@ impl<'c> Connection<'c> {
         (fd >= 0).then(|| unsafe { BorrowedFd::borrow_raw(fd) })
     }
 
+    /// Has httpd wait so long for the client, until the guard is dropped. Only for a connection with a socket: how long
+    /// mod_http2 waits is its own matter.
+    pub fn wait_for_client(self, time: Duration) -> Option<ClientWait<'c>> {
+        let time = sys::apr_interval_time_t::try_from(time.as_micros()).ok()?;
+        let mut before = 0;
+        // SAFETY: a live conn_rec; `before` lives for the call.
+        let set = unsafe { sys::shim_connection_wait(self.as_ptr(), time, &raw mut before) != 0 };
+        set.then_some(ClientWait { connection: self, before })
+    }
+
     /// Are there bytes in the input filters that polling the socket would not show?
     pub fn has_buffered_input(self) -> bool {
         self.record().data_in_input_filters != 0
@@ -121,6 +132,22 @@ impl<'c> Connection<'c> {
     pub fn close_after_response(self) {
         // SAFETY: a live conn_rec.
         unsafe { sys::shim_connection_close(self.as_ptr()) };
+    }
+}
+
+/// For how long httpd waited for the client before, which it does again when this is dropped.
+pub struct ClientWait<'c> {
+    connection: Connection<'c>,
+    before: sys::apr_interval_time_t,
+}
+
+impl Drop for ClientWait<'_> {
+    fn drop(&mut self) {
+        let mut ours = 0;
+        // SAFETY: a live conn_rec; `ours` lives for the call. That it was set before means that it can be set.
+        unsafe {
+            sys::shim_connection_wait(self.connection.as_ptr(), self.before, &raw mut ours);
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub mod table;
 pub use brigade::{After, Brigade};
 pub use bucket::Blocking;
 pub use config::{Merge, Module, Record};
-pub use connection::Connection;
+pub use connection::{ClientWait, Connection};
 pub use directive::{Answer, Command, Commands, Context, Directive, Handler, Scope};
 pub use hook::{Hooks, Order, Pools};
 pub use input::{Chunk, Input, Read};

@@ -204,6 +204,15 @@ int shim_connection_input(conn_rec *c)
     return socket != NULL && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
 }
 
+/* How long is waited for the client from now on, and before; only where the connection has a socket of its own. */
+int shim_connection_wait(conn_rec *c, apr_interval_time_t time, apr_interval_time_t *before)
+{
+    apr_socket_t *socket = c->master == NULL ? ap_get_conn_socket(c) : NULL;
+
+    return socket != NULL && apr_socket_timeout_get(socket, before) == APR_SUCCESS
+           && apr_socket_timeout_set(socket, time) == APR_SUCCESS;
+}
+
 int shim_connection_is_ssl(conn_rec *c)
 {
     return ap_ssl_conn_is_ssl(c);

@@ -68,6 +68,7 @@ void shim_request_send_continue(request_rec *r);
 /* What to poll for input: the socket, or the pipe by which mod_http2 wakes a stream; -1 if there is neither. */
 int shim_connection_input(conn_rec *c);
 int shim_connection_is_ssl(conn_rec *c);
+int shim_connection_wait(conn_rec *c, apr_interval_time_t time, apr_interval_time_t *before);
 const char *shim_ssl_variable(request_rec *r, const char *name);
 int shim_request_passes_authorization(const request_rec *r);
 void shim_connection_close(conn_rec *c);

@@ -4,7 +4,7 @@
 
 use crate::access;
 use crate::config::{Effective, HandlerScript, effective};
-use crate::daemon::{dispatch, runtime};
+use crate::daemon::{chroot, dispatch, runtime};
 use crate::embedded;
 use crate::httpd::request::{FileType, PathInfo};
 use crate::httpd::{Level, Request, Status, log};
@@ -201,6 +201,11 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
     if let Err(why) = ownership::check(script, &group.config) {
         log::write(request, Level::ERROR, format_args!("WRS2018: {why} ({})", group.config.origin));
         return Status::FORBIDDEN;
+    }
+    if chroot::inside(&group.config, script).is_none() {
+        let why = chroot::outside(&group.config, script);
+        log::write(request, Level::ERROR, format_args!("WRS3024: {why} ({})", group.config.origin));
+        return Status::INTERNAL_SERVER_ERROR;
     }
     dispatch::dispatch(request, group, effective, environ)
 }

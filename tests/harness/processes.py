@@ -86,6 +86,14 @@ def listening_inodes(port):
     return found
 
 
+def listening_unix(pid):
+    """The paths of the unix sockets on which a process listens."""
+    inodes = {match[1] for name in open_files(pid).values() if (match := re.fullmatch(r"socket:\[(\d+)\]", name))}
+    rows = [row.split() for row in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    # The flag says that it accepts connections.
+    return {row[7] for row in rows if len(row) > 7 and row[6] in inodes and int(row[3], 16) & 0x10000}
+
+
 def memory(pid, field="VmRSS"):
     """A field of the memory of a process in KiB; `VmHWM` is the peak of `VmRSS`."""
     return int(status(pid)[field].split()[0])

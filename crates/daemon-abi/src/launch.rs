@@ -66,6 +66,8 @@ pub struct Launch {
     pub uid: u32,
     /// `home=`: also the first entry of `sys.path`.
     pub home: Option<Vec<u8>>,
+    /// `locale=`.
+    pub locale: Option<Vec<u8>>,
     /// `python-path=`.
     pub python_path: Vec<u8>,
     /// `reload=rolling`: a changed script is loaded by new workers before the old ones end.
@@ -260,6 +262,9 @@ impl Launch {
         if let Some(socket) = &self.telemetry_socket {
             pairs::push(&mut out, b"telemetry-socket", socket);
         }
+        if let Some(locale) = &self.locale {
+            pairs::push(&mut out, b"locale", locale);
+        }
         if let Some(directory) = &self.python_eggs {
             pairs::push(&mut out, b"python-eggs", directory);
         }
@@ -297,6 +302,7 @@ impl Launch {
                     launch.listeners.push(number(value).ok_or(Error::Number("listener"))?);
                 }
                 b"home" => launch.home = Some(value.to_vec()),
+                b"locale" => launch.locale = Some(value.to_vec()),
                 b"python-path" => launch.python_path = value.to_vec(),
                 b"python-eggs" => launch.python_eggs = Some(value.to_vec()),
                 b"telemetry-socket" => launch.telemetry_socket = Some(value.to_vec()),
@@ -410,6 +416,7 @@ mod tests {
             lifeline: 7,
             uid: 33,
             home: Some(b"/srv".to_vec()),
+            locale: Some(b"C.UTF-8".to_vec()),
             python_path: b"/a:/b".to_vec(),
             rolling: true,
             preloads: vec![

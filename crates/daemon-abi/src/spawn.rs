@@ -22,6 +22,8 @@ pub struct Spawn<'a> {
     pub environment: &'a [(&'a [u8], &'a [u8])],
     /// Who it runs as.
     pub identity: &'a Identity,
+    /// Its root directory, in which the program and all other paths are; only for root.
+    pub root: Option<&'a [u8]>,
     /// Its working directory.
     pub directory: Directory<'a>,
     /// Its umask, where it differs from the parent's.
@@ -75,6 +77,7 @@ impl Spawn<'_> {
         let identity = self.identity.clone();
         let (umask, nice) = (self.umask, self.nice);
         let keep = self.keep.to_vec();
+        let root = self.root.map(CString::new).transpose()?;
         let (directory, required) = match self.directory {
             Directory::Same => (None, false),
             Directory::Required(path) => (Some(CString::new(path)?), true),
@@ -91,6 +94,11 @@ impl Spawn<'_> {
                 // Before the identity goes: only root may go below the present value.
                 // SAFETY: changes this process only. It is no reason not to start; the program can see it.
                 unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
+            }
+            if let Some(root) = &root {
+                nix::unistd::chroot(root.as_c_str())?;
+                // What is outside must not stay within reach as the working directory.
+                nix::unistd::chdir("/")?;
             }
             identity.assume()?;
             if let Some(umask) = umask {
@@ -182,6 +190,7 @@ mod tests {
             arguments: &[b"-c", script.as_bytes()],
             environment: &[(b"COLOUR", b"red")],
             identity: &me(),
+            root: None,
             directory,
             umask: Some(0o027),
             nice: Some(3),

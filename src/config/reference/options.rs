@@ -31,7 +31,12 @@ pub(super) static ROWS: &[OptionRow] = &[
         "Their other groups, if httpd is started by root.",
     ),
     option("umask", "octal number", "inherited", "What new files do not permit."),
-    option("chroot", "absolute path", "none", "Deprecated: the root directory."),
+    option(
+        "chroot",
+        "absolute path",
+        "none",
+        "Deprecated: the root directory of the processes, if httpd is started by root. All that they use must be inside: the Python with its libraries (`python-home`, `home` and `python-path` are paths inside), the engine by the path that it has outside, and the scripts, which directives name by their whole paths.",
+    ),
     option(
         "home",
         "absolute path",
@@ -147,7 +152,7 @@ pub(super) static ROWS: &[OptionRow] = &[
         "response-socket-timeout",
         "seconds",
         "`socket-timeout`",
-        "How long httpd waits for the client to take the response.",
+        "How long httpd waits for the client to take the response; not over HTTP/2, which has its own.",
     ),
     option(
         "send-buffer-size",
@@ -171,13 +176,13 @@ pub(super) static ROWS: &[OptionRow] = &[
         "response-buffer-size",
         "bytes, 65536 or more",
         "8388608",
-        "After how many bytes a response is flushed.",
+        "After how many bytes a response is flushed to the client though the application does not pause.",
     ),
     option(
         "response-flush-delay",
         "milliseconds",
         "5",
-        "How long httpd waits for more before it flushes.",
+        "How long httpd waits for more of a response before what came is flushed to the client.",
     ),
     option(
         "socket-user",

@@ -1,0 +1,200 @@
+"""What the options of WSGIDaemonProcess for buffers, sockets and waiting do."""
+
+import os
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from harness import Httpd, machine, processes
+from harness.client import Truncated
+from harness.wait import wait_until
+
+pytestmark = pytest.mark.ours
+
+DEFLATE = machine.has_module("deflate")
+
+# No test waits for the timer of another: a group for each.
+GROUPS = {
+    "plain": "",
+    "head": "header-buffer-size=65536",
+    "stack": "stack-size=3145728",
+    "hasty": "response-flush-delay=0",
+    "lazy": "response-flush-delay=1500",
+    "large": "response-flush-delay=1500",
+    "small": "response-flush-delay=1500 response-buffer-size=65536",
+    "client": "response-socket-timeout=1",
+    "both": "socket-timeout=1",
+    "queue": "threads=1 queue-timeout=1",
+    "graceful": "graceful-timeout=1 shutdown-timeout=1",
+    "shutdown": "graceful-timeout=20 shutdown-timeout=1",
+    "backlog": "listen-backlog=3",
+}
+
+# What deflate writes when it is told to flush.
+SYNC = b"\x00\x00\xff\xff"
+
+
+def configuration():
+    """A group and a mount for each."""
+    lines = []
+    for name, options in GROUPS.items():
+        lines.append(f"WSGIDaemonProcess {name} threads=2 {options}")
+        lines.append(f"WSGIScriptAlias /{name} ${{APPLICATIONS}}/transfer.wsgi process-group={name} application-group=%{{GLOBAL}}")
+    if DEFLATE:
+        lines += ["<LocationMatch ^/(large|small)>", "SetOutputFilter DEFLATE", "</LocationMatch>"]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Httpd(configuration(), modules=("deflate", "filter") if DEFLATE else ()) as httpd:
+        yield httpd
+
+
+def timed(function):
+    """What it returns, and how long it took."""
+    begun = time.monotonic()
+    return function(), time.monotonic() - begun
+
+
+class TestSizes:
+    def test_header_buffer_size_is_the_longest_line_of_a_head(self, server):
+        assert server.get("/plain?header=32000").status == 200
+        assert server.get("/plain?header=33000").status == 500
+        server.error_log.expect("WRS3020")
+        assert len(server.get("/head?header=40000").header("X-Long")) == 40000
+
+    def test_stack_size_is_that_of_the_threads(self, server):
+        sizes = {name: int(server.get(f"/{name}").header("X-Stack")) for name in ("stack", "plain")}
+        # The C library adds a page to guard it.
+        assert 0 <= sizes["stack"] - 3145728 < 65536
+        assert sizes["plain"] >= 8 << 20
+
+    @pytest.mark.skipif(not DEFLATE, reason="there is no mod_deflate")
+    def test_response_buffer_size_is_what_is_sent_at_the_latest(self, server):
+        flushes = {}
+        for name in ("small", "large"):
+            with server.connect() as connection:
+                connection.request("GET", f"/{name}?pieces=40&size=32768", [("Accept-Encoding", "gzip"), ("Connection", "close")])
+                flushes[name] = connection.rest().count(SYNC)
+        assert flushes["large"] < 5
+        assert flushes["small"] >= 15
+
+    def test_listen_backlog_is_how_many_connections_wait_for_a_process(self, server):
+        leader = next(pid for pid in server.descendants() if processes.command_line(pid) == "(wsgi:backlog)")
+        (worker,) = processes.children(leader) or [leader]
+        listening = processes.listening_unix(worker)
+        (path,) = [path for path in (server.directory / "run").iterdir() if str(path) in listening]
+        os.kill(worker, signal.SIGSTOP)
+        connected = []
+        try:
+            for _ in range(20):
+                client = socket.socket(socket.AF_UNIX)
+                client.setblocking(False)
+                connected.append(client)
+                client.connect(str(path))
+            pytest.fail("the queue has no end")
+        except BlockingIOError:
+            # The kernel lets one more in.
+            assert len(connected) - 1 == 4
+        finally:
+            os.kill(worker, signal.SIGCONT)
+            for client in connected:
+                client.close()
+
+
+class TestPauses:
+    def test_response_flush_delay_is_how_long_more_is_waited_for(self, server):
+        with server.connect() as connection:
+            response = connection.request("GET", "/lazy?pieces=2&pause=0.2").response()
+        # Nothing was sent before the response was complete, so httpd knew its length.
+        assert (response.body, response.header("Content-Length")) == (b"xx", "2")
+
+    def test_a_pause_longer_than_the_delay_sends_what_there_is(self, server):
+        with server.connect() as connection:
+            connection.request("GET", "/lazy?pieces=2&pause=3")
+            (_, chunk), taken = timed(lambda: (connection.head(), connection.chunk()))
+        assert chunk == b"x"
+        assert 1.4 < taken < 2.9
+
+    @pytest.mark.parametrize("name", ["hasty", "plain"])
+    def test_without_a_delay_the_client_sees_at_once_what_there_is(self, server, name):
+        with server.connect() as connection:
+            connection.request("GET", f"/{name}?pieces=2&pause=1.5")
+            (_, chunk), taken = timed(lambda: (connection.head(), connection.chunk()))
+        assert chunk == b"x"
+        assert taken < 1.4
+
+
+class TestTimeouts:
+    @pytest.mark.parametrize("name", ["client", "both"])
+    def test_a_client_that_takes_nothing_is_given_up(self, server, name):
+        since = server.error_log.size()
+        with server.connect() as connection:
+            connection.request("GET", f"/{name}?pieces=600&size=32768")
+            _, taken = timed(lambda: server.error_log.expect("WRS2016", since=since))
+            with pytest.raises((Truncated, ConnectionError)):
+                connection.response()
+        # Timeout is 20 s.
+        assert 0.8 < taken < 8
+        assert server.get(f"/{name}").status == 200
+
+    def test_a_client_that_is_slow_after_a_response_has_the_time_of_the_server(self, server):
+        with server.connect() as connection:
+            assert connection.request("GET", "/client").response().status == 200
+            connection.send(b"GET /client HTTP/1.1\r\n")
+            assert connection.is_silent(1.5)
+            assert connection.send(b"Host: x\r\n\r\n").response().status == 200
+
+    def test_socket_timeout_is_how_long_a_process_may_be_silent(self, server):
+        answer, taken = timed(lambda: server.get("/both?sleep=4"))
+        assert answer.status == 504
+        assert 0.9 < taken < 3.5
+        server.error_log.expect(r"WRS3016.*1 s \(socket-timeout\)")
+
+    def test_queue_timeout_is_how_long_a_request_waits_for_a_thread(self, server):
+        slow = threading.Thread(target=lambda: server.get("/queue?sleep=2.5"), daemon=True)
+        slow.start()
+        time.sleep(0.3)
+        answer, taken = timed(lambda: server.get("/queue"))
+        assert answer.status == 504
+        assert 0.95 < taken < 1.6
+        server.error_log.expect("WRS3013")
+        slow.join(20)
+        assert server.get("/queue").status == 200
+
+    def test_graceful_timeout_is_the_time_of_requests_after_sigusr1(self, server):
+        self.ended_with(server, "graceful", signal.SIGUSR1, "SIGUSR1")
+
+    def test_shutdown_timeout_is_the_time_of_requests_after_sigterm(self, server):
+        self.ended_with(server, "shutdown", signal.SIGTERM, "SIGTERM")
+
+    def ended_with(self, server, name, number, reason):
+        answers = []
+        begun = time.monotonic()
+        slow = threading.Thread(target=lambda: answers.append(server.get(f"/{name}?sleep=14")), daemon=True)
+        slow.start()
+        time.sleep(0.3)
+        # As `ps` shows it: the leader was there first.
+        worker = max(pid for pid in server.descendants() if processes.command_line(pid) == f"(wsgi:{name})")
+        os.kill(worker, number)
+        slow.join(20)
+        assert [answer.status for answer in answers] == [502]
+        assert 1.2 < time.monotonic() - begun < 6
+        server.error_log.expect(f"WRS3017.*was ended by {reason} while")
+        server.error_log.allow("WRS5007", "WRS4021", "WRS5003")
+
+    def test_connect_timeout_is_how_long_a_request_waits_for_a_process_to_be_ready(self):
+        config = "WSGIDaemonProcess app connect-timeout=1 threads=1 shutdown-timeout=1\n"
+        config += "WSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}\n"
+        httpd = Httpd(config)
+        # An alias with both groups is loaded before the first request.
+        httpd.script("app.wsgi", "import time\ntime.sleep(6)\n")
+        with httpd:
+            answer, taken = timed(lambda: httpd.get("/"))
+            assert answer.status == 503
+            assert 0.9 < taken < 3
+            httpd.error_log.expect(r"WRS3014.*\(1 s\)")
+            httpd.error_log.allow("WRS5003", "WRS5007", "WRS4")
