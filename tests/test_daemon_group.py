@@ -230,7 +230,7 @@ class TestIdentity:
             config += f"WSGIDaemonProcess {name} {options}\n"
             config += f"WSGIScriptAlias /{name} ${{APPLICATIONS}}/process.wsgi process-group={name}\n"
         with Httpd(config) as httpd:
-            httpd.error_log.always_allowed.append("WRS5026.*'xx_YY.UTF-8' of process group 'locale'")
+            httpd.error_log.always_allowed.append("WRS5028.*'xx_YY.UTF-8' of process group 'locale'")
             yield httpd
 
     def test_user(self, server, other):
@@ -258,7 +258,7 @@ class TestIdentity:
 
     def test_a_locale_that_is_not_installed_is_told(self, server):
         assert server.get("/locale").status == 200
-        assert server.error_log.count("WRS5026.*'xx_YY.UTF-8' of process group 'locale'") == 1
+        assert server.error_log.count("WRS5028.*'xx_YY.UTF-8' of process group 'locale'") == 1
 
     def test_socket_user(self, other):
         with Httpd(f"WSGIDaemonProcess app socket-user={other.pw_name}\nWSGIProcessGroup app\n" + ALIAS) as httpd:

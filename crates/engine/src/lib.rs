@@ -36,6 +36,7 @@ mod ready;
 mod registration;
 mod request;
 mod sample;
+mod stacks;
 mod start;
 mod start_response;
 mod telemetry;

@@ -1,30 +1,15 @@
-//! What somebody who watches a process wants of its Python: whether the GIL can still be had, what all threads do,
-//! and the end of a request that takes too long.
+//! What somebody who watches a process wants of its Python: whether the GIL can still be had, and the end of a request
+//! that takes too long.
 //!
-//! Called on threads of the server that answer no requests. Everything but [`Engine::stacks`] waits for the GIL
-//! and may never return.
+//! Called on threads of the server that answer no requests. Everything waits for the GIL and may never return.
 
-use std::ffi::{CStr, c_char, c_int, c_long};
-use std::fs::File;
-use std::io::{Read, Seek};
-use std::os::fd::{AsRawFd, FromRawFd};
-use std::sync::OnceLock;
+use std::ffi::c_long;
 
 use pyo3_ffi as ffi;
 
 use crate::engine::Engine;
 use crate::interpreter::Interpreter;
 use crate::loader;
-
-/// Python's own function for the moment of a crash: it takes no lock and no memory, and only looks.
-type Dump = unsafe extern "C" fn(
-    c_int,
-    *mut ffi::PyInterpreterState,
-    *mut ffi::PyThreadState,
-) -> *const c_char;
-
-/// The most bytes of stacks that are worth keeping.
-const MOST: u64 = 256 * 1024;
 
 /// The number by which Python knows the current thread (`threading.get_ident()`).
 pub fn current_thread() -> u64 {
@@ -69,50 +54,4 @@ impl Engine {
         // exist is not found. Python takes a reference of its own.
         unsafe { ffi::PyThreadState_SetAsyncExc(thread as c_long, exception) };
     }
-
-    /// The stacks of all Python threads, as text. Without the GIL, whoever has it: what the threads do meanwhile may
-    /// spoil the text, and in rare cases end the process, as with Python's `faulthandler`.
-    pub fn stacks(&self) -> String {
-        self.try_stacks().unwrap_or_else(|why| format!("the stacks cannot be shown: {why}"))
-    }
-
-    /// As [`Engine::stacks`], with the GIL, so that nothing moves.
-    pub fn stacks_at_rest(&self) -> String {
-        let _session = self.main.enter();
-        self.stacks()
-    }
-
-    fn try_stacks(&self) -> Result<String, String> {
-        let dump = dump().ok_or("this Python has no function for it")?;
-        // SAFETY: a name that ends with NUL; the descriptor is new and nobody else's.
-        let mut file = unsafe {
-            let fd = libc::memfd_create(c"wsgi-stacks".as_ptr(), libc::MFD_CLOEXEC);
-            if fd < 0 {
-                return Err(std::io::Error::last_os_error().to_string());
-            }
-            File::from_raw_fd(fd)
-        };
-        self.each_interpreter(|interpreter| {
-            // SAFETY: an interpreter that lives as long as the process. The function is made to be called in any
-            // state of a process, without the GIL.
-            unsafe { dump(file.as_raw_fd(), interpreter.home().raw, std::ptr::null_mut()) };
-        });
-        let mut text = Vec::new();
-        file.rewind()
-            .and_then(|()| file.take(MOST).read_to_end(&mut text))
-            .map_err(|error| error.to_string())?;
-        Ok(String::from_utf8_lossy(&text).into_owned())
-    }
-}
-
-/// Looks for Python's function: it is exported for its own modules, not promised to others.
-fn dump() -> Option<Dump> {
-    const NAME: &CStr = c"_Py_DumpTracebackThreads";
-    static FOUND: OnceLock<Option<Dump>> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        // SAFETY: a name that ends with NUL; looks at what is loaded.
-        let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, NAME.as_ptr()) };
-        // SAFETY: the function of this name has this type in every CPython from 3.10 on.
-        (!found.is_null()).then(|| unsafe { std::mem::transmute::<*mut libc::c_void, Dump>(found) })
-    })
 }

@@ -3,6 +3,7 @@
 //! Owned by one thread at a time. The buffers belong to the thread and are lent to the connection while it is served; a
 //! connection that rests keeps them only in the middle of a request's parameters.
 
+use crate::descriptor::Own;
 use crate::exchange::{Finish, WorkerExchange};
 use crate::process::Worker;
 use daemon_abi::wire;
@@ -12,7 +13,7 @@ use fastcgi::responder::{Event, Request};
 use fastcgi::{Frames, ProtocolStatus, Responder, pairs, response};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 
 /// The buffers a connection is read with.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl Wire {
 /// A connection to a front end.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) socket: OwnedFd,
+    pub(crate) socket: Own,
     /// The buffers, where part of a request is in them.
     partial: Option<Box<Wire>>,
 }
@@ -43,7 +44,7 @@ enum Next {
 }
 
 impl Connection {
-    pub(crate) fn new(socket: OwnedFd) -> Self {
+    pub(crate) fn new(socket: Own) -> Self {
         Self { socket, partial: None }
     }
 

@@ -5,6 +5,7 @@
 //! last, whose caches are warm.
 
 use crate::connection::Connection;
+use crate::descriptor::Own;
 use crate::threads::Busy;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -35,7 +36,7 @@ pub(crate) struct Connections {
     /// The listener waits until a connection is let go of: no more can be accepted.
     full: AtomicBool,
     epoll: Epoll,
-    listener: OwnedFd,
+    listener: Own,
     stop: EventFd,
     draining: AtomicBool,
     /// `SO_SNDBUF` and `SO_RCVBUF` of a connection; 0: the system's.
@@ -65,7 +66,7 @@ fn once(data: u64) -> EpollEvent {
 
 impl Connections {
     /// Takes connections from `listener`, which is bound and listens.
-    pub(crate) fn new(listener: OwnedFd, buffers: [u32; 2]) -> io::Result<Self> {
+    pub(crate) fn new(listener: Own, buffers: [u32; 2]) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let stop = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         nix::fcntl::fcntl(&listener, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
@@ -111,7 +112,7 @@ impl Connections {
             match accept4(self.listener.as_raw_fd(), flags) {
                 Ok(fd) => {
                     // SAFETY: the descriptor is new and nobody else knows it.
-                    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+                    let socket = Own::new(unsafe { OwnedFd::from_raw_fd(fd) });
                     self.set_buffers(&socket);
                     self.put(Connection::new(socket), true)?;
                 }

@@ -7,6 +7,7 @@
 
 use crate::demand::Demand;
 use crate::limits;
+use crate::locale;
 use crate::log::{self, line};
 use crate::offspring::Offspring;
 use crate::process;
@@ -38,6 +39,9 @@ const CANNOT_START: i32 = 3;
 
 /// Time for a killed process to be reaped.
 const REAPING: Duration = Duration::from_secs(1);
+
+/// What these mean is said to a worker; the leader hands them to all of its workers.
+const HANDED_ON: [Signal; 4] = [Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGHUP];
 
 /// Runs a group until it ends; the exit status. `fd` has the launch data. The caller holds the GIL.
 pub fn main(fd: RawFd) -> i32 {
@@ -123,6 +127,7 @@ impl Leader {
         privileges::verify(launch.uid)?;
         title::set(&launch.title);
         limits::check_priority(&launch);
+        locale::set(&launch);
         // Workers hold a connection for each thread of every httpd child; the limit they inherit is often small.
         if let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
@@ -133,7 +138,8 @@ impl Leader {
         }
         let listeners = launch.listeners.iter().map(|&fd| inherit(fd)).collect::<Result<_, _>>()?;
         let (control, lifeline) = (inherit(launch.control)?, inherit(launch.lifeline)?);
-        let signals = Signals::receive(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD])?;
+        let own = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD];
+        let signals = Signals::receive(&[&own[..], &HANDED_ON].concat())?;
         let engine = engine::open(process::start_up(&launch)).map_err(io::Error::other)?;
         // Threads of a worker use it until the process ends, and so does Python.
         let engine: &'static engine::Engine = Box::leak(Box::new(engine));
@@ -197,7 +203,10 @@ impl Leader {
             if events.signalled {
                 let signals = self.signals.take();
                 self.reap();
-                if signals.iter().any(|signal| *signal != Signal::SIGCHLD) {
+                for signal in signals.iter().filter(|it| HANDED_ON.contains(it)) {
+                    self.tell_workers(*signal);
+                }
+                if signals.iter().any(|it| matches!(it, Signal::SIGTERM | Signal::SIGINT)) {
                     return self.stop("the leader was told to by a signal");
                 }
             }
@@ -249,13 +258,18 @@ impl Leader {
         now + Duration::from_millis(patience) + REAPING
     }
 
+    fn tell_workers(&self, signal: Signal) {
+        for pid in self.offspring.pids() {
+            // One that has just ended does not hear it.
+            let _ = kill(Pid::from_raw(pid), signal);
+        }
+    }
+
     /// Ends all workers: politely, and by force when their time is over.
     fn stop(mut self, why: &str) -> io::Result<()> {
         line!(Info, "process group '{}' ends: {why}", self.group());
         self.board.set_all_ending(Ending::GroupEnds);
-        for pid in self.offspring.pids() {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
-        }
+        self.tell_workers(Signal::SIGTERM);
         let deadline =
             Instant::now() + Duration::from_millis(self.launch.shutdown_timeout) + REAPING;
         self.reap();

@@ -72,6 +72,7 @@ impl<'w> Life<'w> {
                         Signal::SIGHUP | Signal::SIGUSR2 => {
                             messenger.deliver(self.worker.engine, signal);
                         }
+                        Signal::SIGQUIT => self.pulse.log_stacks(self.worker),
                         signal => return Ok(self.ending_by(signal)),
                     }
                 }

@@ -17,7 +17,7 @@ pub(crate) fn set(launch: &Launch) {
     if !set {
         line!(
             Warning,
-            "WRS5026: the locale '{}' of process group '{}' is not installed on this system: see `locale -a`",
+            "WRS5028: the locale '{}' of process group '{}' is not installed on this system: see `locale -a`",
             String::from_utf8_lossy(locale),
             String::from_utf8_lossy(&launch.group)
         );

@@ -14,21 +14,16 @@ pub(crate) fn set_level(level: u32) {
     LEAST.store(i32::try_from(level).unwrap_or(i32::MAX), Relaxed);
 }
 
-/// Whether lines of this level are written.
-pub(crate) fn writes(level: Level) -> bool {
-    level as i32 <= LEAST.load(Relaxed)
+/// Writes a line of level notice, whatever the least level is, as httpd does.
+pub(crate) fn notice(text: &[u8]) {
+    wsgi::log_pieces(text).for_each(|piece| write_piece("notice", piece));
 }
 
 /// Writes a line, as several if it is too long for one of httpd's.
 pub(crate) fn write(level: Level, text: &[u8]) {
-    if writes(level) {
-        wsgi::log_pieces(text).for_each(|piece| write_piece(level, piece));
+    if level as i32 > LEAST.load(Relaxed) {
+        return;
     }
-}
-
-fn write_piece(level: Level, text: &[u8]) {
-    let mut line = Vec::with_capacity(text.len() + 96);
-    push_time(&mut line);
     let name = match level {
         Level::Critical => "crit",
         Level::Error => "error",
@@ -36,8 +31,14 @@ fn write_piece(level: Level, text: &[u8]) {
         Level::Info => "info",
         Level::Debug => "debug",
     };
+    wsgi::log_pieces(text).for_each(|piece| write_piece(name, piece));
+}
+
+fn write_piece(level: &str, text: &[u8]) {
+    let mut line = Vec::with_capacity(text.len() + 96);
+    push_time(&mut line);
     // Writing to a vector cannot fail.
-    let _ = write!(line, " [wsgi:{name}] [pid {}] ", std::process::id());
+    let _ = write!(line, " [wsgi:{level}] [pid {}] ", std::process::id());
     escape(&mut line, text);
     line.push(b'\n');
     // There is nowhere to report that the log cannot be written.

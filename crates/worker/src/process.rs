@@ -4,6 +4,7 @@
 //! on it only waits: for a signal, for the death of the leader, or for a thread that found a reason to end.
 
 use crate::connections::Connections;
+use crate::descriptor::{self, Own};
 use crate::life::Life;
 use crate::limits;
 use crate::log::{self, line};
@@ -266,21 +267,27 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
         Signal::SIGHUP,
         Signal::SIGUSR2,
         Signal::SIGXCPU,
+        Signal::SIGQUIT,
     ])?;
     // The application's own children are not ours to hear of.
     Signals::leave(Signal::SIGCHLD)?;
     signals::hold(false);
     title::set(&launch.title);
     limits::set(&launch);
+    descriptor::close_in_children()?;
     // Kept to the end of the process, which does not take it again.
     let _gil = engine::release_gil();
+    engine.prepare_stacks();
     engine.start_telemetry();
     if !load(engine, &launch, &order) {
         return Ok(CANNOT_LOAD);
     }
     let worker = Arc::new(Worker {
         engine,
-        connections: Connections::new(listener, [launch.send_buffer, launch.receive_buffer])?,
+        connections: Connections::new(
+            Own::new(listener),
+            [launch.send_buffer, launch.receive_buffer],
+        )?,
         group: String::from_utf8_lossy(&launch.group).into_owned(),
         threads: launch.threads,
         socket_timeout: Duration::from_millis(launch.socket_timeout),

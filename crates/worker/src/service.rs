@@ -1,10 +1,10 @@
 //! `threads=0`: a worker that serves no requests and runs the import scripts of its group in its main thread.
 //!
-//! SIGTERM and SIGINT raise `SystemExit` there; other signals are the scripts' own. When the scripts are done the
-//! process ends, and the leader starts another one.
+//! SIGTERM and SIGINT raise `SystemExit` there, SIGQUIT shows the stacks; other signals are the scripts' own. When the
+//! scripts are done the process ends, and the leader starts another one.
 
 use crate::log::line;
-use crate::{limits, signals, title};
+use crate::{limits, signals, stacks, title};
 use daemon_abi::launch::{Launch, Preload};
 use engine::{Engine, Script};
 use nix::errno::Errno;
@@ -28,17 +28,19 @@ pub(crate) fn script(preload: &Preload) -> Script<'_> {
 /// Runs the scripts. On the main thread, with the GIL, and with the signals held that the leader hears.
 pub(crate) fn run(launch: &Launch, engine: &'static Engine, leash: OwnedFd) -> io::Result<i32> {
     // What the leader hears is not ours any more; the engine then takes what ends a script.
-    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
+    for signal in signals::HEARD {
         signals::Signals::leave(signal)?;
     }
+    let signals = signals::Signals::receive(&[Signal::SIGQUIT])?;
     // The process begins to end only when these scripts can say so themselves.
     let _gil = engine::release_gil();
     engine.serve_scripts();
+    engine.prepare_stacks();
     signals::hold(false);
     title::set(&launch.title);
     limits::set(launch);
-    watch(leash, launch)?;
     let group = String::from_utf8_lossy(&launch.group).into_owned();
+    watch(leash, signals, launch, engine)?;
     line!(Info, "a process of process group '{group}' runs its scripts");
     for preload in &launch.preloads {
         let done = engine.preload(&script(preload));
@@ -52,12 +54,27 @@ pub(crate) fn run(launch: &Launch, engine: &'static Engine, leash: OwnedFd) -> i
     Ok(0)
 }
 
-/// Ends the process when its leader dies: as a signal would, and by force if that does not help.
-fn watch(leash: OwnedFd, launch: &Launch) -> io::Result<()> {
+/// Shows the stacks on SIGQUIT. Ends the process when its leader dies: as a signal would, and by force if that does not
+/// help.
+fn watch(
+    leash: OwnedFd,
+    signals: signals::Signals,
+    launch: &Launch,
+    engine: &'static Engine,
+) -> io::Result<()> {
     let shutdown = Duration::from_millis(launch.shutdown_timeout);
+    let group = String::from_utf8_lossy(&launch.group).into_owned();
     let run = move || {
-        let mut fds = [PollFd::new(leash.as_fd(), PollFlags::POLLIN)];
-        while poll(&mut fds, PollTimeout::NONE) == Err(Errno::EINTR) {}
+        loop {
+            let poll_fd = |fd| PollFd::new(fd, PollFlags::POLLIN);
+            let mut fds = [poll_fd(leash.as_fd()), poll_fd(signals.fd())];
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) if fds[0].any().unwrap_or(true) => break,
+                Ok(_) if !signals.take().is_empty() => stacks::show(engine, &group, false),
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(_) => break,
+            }
+        }
         // The system hands it to the main thread, which is where Python looks for it.
         let _ = kill(getpid(), Signal::SIGTERM);
         std::thread::sleep(shutdown);

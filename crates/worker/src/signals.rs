@@ -39,7 +39,7 @@ pub(crate) struct Signals {
 }
 
 /// Those that leader and workers listen to.
-const HEARD: [Signal; 7] = [
+pub(crate) const HEARD: [Signal; 8] = [
     Signal::SIGTERM,
     Signal::SIGINT,
     Signal::SIGUSR1,
@@ -47,6 +47,7 @@ const HEARD: [Signal; 7] = [
     Signal::SIGHUP,
     Signal::SIGUSR2,
     Signal::SIGXCPU,
+    Signal::SIGQUIT,
 ];
 
 /// Holds signals back while a process is forked: until the child has its own [`Signals`], one that is meant for it
