@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from harness import TRACEBACK, Httpd, authorization, machine
+from harness import TRACEBACK, Httpd, authorization, machine, processes
 
 pytestmark = pytest.mark.ours
 
@@ -201,7 +201,7 @@ class TestPassword:
         assert self.user(server, "me", "me", "/none") == 500
         server.error_log.expect(r"WRS2031: .*hello.wsgi' \(WSGIAuthUserScript\) has no function check_password\(\)")
         assert server.get("/app/process.wsgi", known("me", "me")).status == 500
-        server.error_log.expect("WRS2033: AuthBasicProvider wsgi needs a script, and none is named here: add WSGIAuthUserScript")
+        server.error_log.expect("WRS2033: the authentication provider wsgi needs a script, and none is named here: add WSGIAuthUserScript")
 
     @pytest.mark.parametrize(
         "text",
@@ -321,7 +321,9 @@ DocumentRoot "${DIRECTORY}/htdocs"
 """
     + location("/inner", "WSGIAccessScript ${SCRIPTS}/no.py")
     + location("/inner/most", "WSGIAccessScript ${SCRIPTS}/yes.py")
-    + "<VirtualHost *>\nServerName first.example\n</VirtualHost>\n"
+    + location("/open", "DirectoryIndex /inner/page.txt")
+    + "RewriteEngine On\nRewriteRule ^/rewritten /inner/page.txt [PT]\n"
+    + "<VirtualHost *>\nServerName first.example\nRewriteEngine On\nRewriteOptions Inherit\n</VirtualHost>\n"
     + "<VirtualHost *>\nServerName second.example\n<Location /inner>\nWSGIAccessScript ${SCRIPTS}/yes.py\n</Location>\n</VirtualHost>\n"
 )
 
@@ -370,3 +372,61 @@ class TestPlaces:
         with httpd:
             assert httpd.get("/x/page.txt").status == 403
             httpd.error_log.expect("WRS2030: .*yes.py' .WSGIAccessScript. cannot be asked.*outside of .htaccess files no script is named")
+
+    def test_an_htaccess_file_may_ask_for_a_password_and_a_group(self, places):
+        directory = places.directory / "htdocs" / "guarded"
+        directory.mkdir()
+        (directory / "page.txt").write_text("page")
+        (directory / ".htaccess").write_text(
+            f"{BASIC}WSGIAuthUserScript {ASKED}\nWSGIAuthGroupScript {ASKED}\nRequire wsgi-group staff\n"
+        )
+        places.error_log.allow("AH01631")
+        assert [places.get("/guarded/page.txt", known(user, "True")).status for user in ("list", "other")] == [200, 401]
+
+    def test_what_a_request_is_redirected_to_inside_is_asked_for_too(self, places):
+        (places.directory / "htdocs" / "open").mkdir()
+        assert places.get("/open/").status == 403
+        assert places.get("/rewritten").status == 403
+
+
+def test_python_is_in_httpds_processes_only_where_a_script_needs_it():
+    guarded = location("/guarded", f"WSGIAccessScript {ASKED}")
+    for config, needed in (("", False), (guarded, True)):
+        with Httpd(f"WSGIRestrictEmbedded On\nWSGIDaemonProcess app threads=2\n{config}") as httpd:
+            # It is there before a request needs it: what takes time is done when a process starts.
+            assert httpd.get("/elsewhere").status == 404
+            libraries = [processes.libraries(pid) for pid in httpd.children()]
+            assert [any("libpython" in path for path in each) for each in libraries] == [needed] * len(libraries)
+
+
+def test_a_script_can_be_loaded_beforehand():
+    config = f"WSGIImportScript {ASKED} process-group=%{{GLOBAL}} application-group=%{{GLOBAL}}\n" + location("/", f"WSGIAccessScript {ASKED}")
+    with Httpd(config) as httpd:
+        httpd.error_log.expect("WRS4008: the script .*/asked.py was loaded")
+        httpd.error_log.allow("asked for 127.0.0.1")
+        assert httpd.get("/").status in (403, 404)
+        assert httpd.error_log.count("WRS4008") == len(httpd.children())
+
+
+@pytest.mark.skipif(not machine.has_module("ssl"), reason="there is no mod_ssl")
+def test_a_script_learns_of_the_encryption(rendezvous):
+    httpd = Httpd("", modules=("ssl",))
+    httpd.config = httpd.certificate() + "WSGIScriptAlias / ${APPLICATIONS}/hello.wsgi\n" + location("/", f"WSGIAccessScript {ASKED}")
+    with httpd, httpd.connect() as connection:
+        httpd.error_log.allow("asked for 127.0.0.1")
+        assert connection.request("GET", "/", [("X-At", str(rendezvous.path))]).response().status == 200
+    facts = told(rendezvous, "allow_access")
+    assert facts["https"] == 1
+    assert facts["protocol"].startswith("TLSv1")
+
+
+@pytest.mark.skipif(not machine.has_module("access_compat"), reason="there is no mod_access_compat")
+def test_with_satisfy_any_a_password_makes_up_for_the_wrong_address():
+    config = "WSGIScriptAlias / ${APPLICATIONS}/hello.wsgi\n" + location(
+        "/", f"{BASIC}WSGIAuthUserScript {ASKED}\nWSGIAccessScript {ASKED}\nRequire valid-user\nSatisfy Any"
+    )
+    with Httpd(config, modules=("access_compat",)) as httpd:
+        httpd.error_log.allow("asked for 127.0.0.1")
+        statuses = [httpd.get(f"/?answer={answer}", headers).status for answer, headers in (("True", []), ("False", known("me", "me")), ("False", []))]
+        assert statuses == [200, 200, 401]
+        assert httpd.error_log.count("WRS2034") == 0

@@ -156,6 +156,13 @@ def test_a_script_that_changed_is_loaded_again(server):
         assert ask(server, path="/app/changing")["application_group"] == name
 
 
+def test_an_application_to_which_others_may_be_sent_has_an_interpreter_of_its_own(mode):
+    script = "WSGIScriptAlias /app ${APPLICATIONS}/dispatching.py\n"
+    for config, own in ((script, False), (script + "WSGIDispatchScript ${APPLICATIONS}/hello.wsgi\n", True)):
+        with Httpd(mode.serve(processes=1) + config) as httpd:
+            assert httpd.get("/app").json["application_group"] == (f"127.0.0.1:{httpd.port}|/app" if own else "")
+
+
 def test_the_innermost_place_wins_and_a_virtual_host_inherits(mode):
     name = "def application_group(environ):\n    return {!r}\n"
     config = f"""{mode.serve(processes=1)}

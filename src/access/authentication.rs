@@ -10,17 +10,17 @@ use crate::httpd::provider::{Password, RealmHash};
 use crate::module::Wsgi;
 use std::ffi::CStr;
 
-fn script<'r>(request: Request<'r>, asker: &str) -> Option<&'r HookScript> {
+fn script(request: Request<'_>) -> Option<&HookScript> {
     let script = request.directory_config::<Wsgi>().auth_user_script.as_deref();
     if script.is_none() {
-        no_script(request, asker, HookScript::AUTH_USER);
+        no_script(request, "the authentication provider wsgi", HookScript::AUTH_USER);
     }
     script
 }
 
 /// Basic authentication: whether it is the password.
 pub fn password(request: Request<'_>, user: &CStr, password: &CStr) -> Password {
-    let Some(script) = script(request, "AuthBasicProvider wsgi") else { return Password::Error };
+    let Some(script) = script(request) else { return Password::Error };
     let asked = Asked {
         request,
         script,
@@ -45,7 +45,7 @@ pub fn password(request: Request<'_>, user: &CStr, password: &CStr) -> Password 
 
 /// Digest authentication: what the password of a user would give.
 pub fn realm_hash(request: Request<'_>, user: &CStr, realm: &CStr) -> RealmHash {
-    let Some(script) = script(request, "AuthDigestProvider wsgi") else { return RealmHash::Error };
+    let Some(script) = script(request) else { return RealmHash::Error };
     let asked = Asked {
         request,
         script,

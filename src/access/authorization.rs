@@ -22,7 +22,7 @@ impl Groups {
 
 /// Reads a line.
 pub fn parse(line: &CStr) -> Result<Groups, String> {
-    let groups = words(line.to_bytes());
+    let groups = words::all(line.to_bytes());
     if groups.is_empty() {
         return Err("WRS1001: Require wsgi-group: the name of a group is missing".to_owned());
     }

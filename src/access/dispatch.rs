@@ -4,9 +4,7 @@
 //! have sent it somewhere else.
 
 use super::{Asked, is_usable, reloads};
-use crate::config::{
-    Effective, HookScript, application_group, callable_object, hook_group, process_group,
-};
+use crate::config::{Effective, HookScript, expand};
 use crate::embedded::{self, Answer, Question};
 use crate::httpd::{Request, Status};
 use crate::request::environ::{Environ, RequestFacts};
@@ -25,7 +23,7 @@ pub fn dispatch(
     effective: &mut Effective<'_>,
 ) -> Result<(), Status> {
     const FUNCTIONS: &[&str] = &[PROCESS_GROUP, APPLICATION_GROUP, CALLABLE_OBJECT];
-    let group = hook_group(&script.application_group, facts);
+    let group = expand::hook_group(&script.application_group, facts);
     let environ = environ.of_dispatch(&group);
     let answers = embedded::ask(
         request,
@@ -56,12 +54,14 @@ pub fn dispatch(
         };
         let owned = |value: Cow<'_, [u8]>| Cow::Owned(value.into_owned());
         match *function {
-            PROCESS_GROUP => effective.process_group = owned(process_group(Some(&value), facts)),
+            PROCESS_GROUP => {
+                effective.process_group = owned(expand::process_group(Some(&value), facts))
+            }
             APPLICATION_GROUP => {
-                effective.application_group = owned(application_group(Some(&value), facts));
+                effective.application_group = owned(expand::application_group(Some(&value), facts));
                 effective.application_group_configured = true;
             }
-            _ => effective.callable_object = owned(callable_object(Some(&value), facts)),
+            _ => effective.callable_object = owned(expand::callable_object(Some(&value), facts)),
         }
     }
     Ok(())

@@ -11,12 +11,11 @@ mod host;
 
 pub use dispatch::dispatch;
 
-use crate::config::{HookScript, hook_group};
+use crate::config::{HookScript, expand};
 use crate::embedded::{self, Answer, Question};
 use crate::httpd::{Hooks, Level, Order, Request, log};
 use crate::module::Wsgi;
 use crate::request::environ::{Environ, Mount, RequestFacts};
-use std::fmt::Display;
 
 /// The name of our provider of authentication.
 const USERS: &std::ffi::CStr = c"wsgi";
@@ -58,7 +57,7 @@ impl Asked<'_> {
         let mount = Mount::of(request);
         let config = request.server_config::<Wsgi>();
         let facts = RequestFacts::new(request, &mount, config.globals.python.is_case_sensitive());
-        let group = hook_group(&self.script.application_group, &facts);
+        let group = expand::hook_group(&self.script.application_group, &facts);
         let environ = Environ::of_question(request, &mount, &group);
         let answers = embedded::ask(
             request,
@@ -113,7 +112,7 @@ impl Asked<'_> {
         );
     }
 
-    fn place(&self) -> impl Display {
+    fn place(&self) -> String {
         let script = self.script;
         format!("'{}' ({})", String::from_utf8_lossy(&script.script), script.directive)
     }

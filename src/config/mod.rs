@@ -23,7 +23,7 @@ mod directory;
 mod effective;
 pub mod environment;
 mod error;
-mod expand;
+pub mod expand;
 mod finding;
 mod handler_script;
 mod hook_script;
@@ -42,13 +42,13 @@ mod setters;
 mod setting;
 mod telemetry;
 mod trusted;
-mod words;
+pub mod words;
 
 pub use alias::{ScriptOptions, route};
 pub use daemon_group::{DaemonGroup, Reload};
 pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};
-pub use expand::{Facts, application_group, callable_object, hook_group, process_group};
+pub use expand::Facts;
 pub use handler_script::HandlerScript;
 pub use hook_script::HookScript;
 pub use interpreter_options::InterpreterSection;
@@ -57,7 +57,6 @@ pub use python_options::{HashSeed, PythonOptions};
 pub use pyvenv::Pyvenv;
 pub use report::{report, with_site};
 pub use server::{ServerConfig, imports};
-pub use words::all as words;
 
 #[cfg(test)]
 mod tests {

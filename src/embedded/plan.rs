@@ -1,6 +1,6 @@
 //! What embedded mode needs: found out by the parent, used by the children.
 
-use crate::config::{self, HookScript, PythonOptions, ServerConfig};
+use crate::config::{self, HookScript, PythonOptions, ScriptOptions, ServerConfig};
 use crate::httpd::log;
 use crate::httpd::server::{self, Mpm};
 use crate::httpd::{Level, Server, Status};
@@ -79,19 +79,14 @@ pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
     let mut applications: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
     for config in servers(main) {
         for alias in &config.aliases {
-            let own = alias.options.process_group.as_deref();
-            let group = own.or(config.requests.process_group.as_deref()).unwrap_or_default();
-            let group = if group == b"%{GLOBAL}" { b"" } else { group };
             let many = alias.target_varies()
                 || std::path::Path::new(std::ffi::OsStr::from_bytes(&alias.target)).is_dir();
-            *applications.entry(group.to_vec()).or_default() += if many { 2 } else { 1 };
+            *applications.entry(group_of(config, &alias.options)).or_default() +=
+                if many { 2 } else { 1 };
         }
         for handler in &config.handlers {
-            let own = handler.options.process_group.as_deref();
-            let group = own.or(config.requests.process_group.as_deref()).unwrap_or_default();
-            let group = if group == b"%{GLOBAL}" { b"" } else { group };
             // Each resource is an application of its own.
-            *applications.entry(group.to_vec()).or_default() += 2;
+            *applications.entry(group_of(config, &handler.options)).or_default() += 2;
         }
     }
     for (group, count) in &applications {
@@ -111,6 +106,15 @@ pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
         }
     }
     applications.into_iter().filter(|(_, count)| *count == 1).map(|(group, _)| group).collect()
+}
+
+/// The process group of an alias or a handler, where no section decides.
+fn group_of(config: &ServerConfig, options: &ScriptOptions) -> Vec<u8> {
+    let own = options.process_group.as_deref();
+    match own.or(config.requests.process_group.as_deref()).unwrap_or_default() {
+        b"%{GLOBAL}" => Vec::new(),
+        group => group.to_vec(),
+    }
 }
 
 /// The Python that `WSGIPythonHome` names, and its engine.
@@ -159,7 +163,7 @@ pub fn check(main: Server<'_>) -> Status {
     let place = &globals.python_home_origin;
     let looked = if is_certain(main) {
         find(main).map(|embedded| Some(embedded.python)).map_err(|why| {
-            format!("WRS2012: {place}: applications are to run in httpd, which cannot work: {why}")
+            format!("WRS2012: {place}: httpd's own processes need Python, which cannot work: {why}")
         })
     } else if globals.python_home.is_some() {
         ask(main)
@@ -199,7 +203,7 @@ pub fn configure(main: Server<'_>) {
         log::write(
             main,
             Level::ERROR.at_startup(),
-            format_args!("WRS2012: applications are to run in httpd, which cannot work: {why}"),
+            format_args!("WRS2012: httpd's own processes need Python, which cannot work: {why}"),
         );
     }
     let preloads = config::imports(servers(main))
