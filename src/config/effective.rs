@@ -56,6 +56,12 @@ impl Effective<'_> {
         if self.handler_script.is_empty() { filename } else { self.handler_script }
     }
 
+    /// When that script was last changed, as far as httpd knows by what it saw of the file that was asked for; 0: it does
+    /// not.
+    pub fn script_time(&self, file_time: i64) -> i64 {
+        if self.handler_script.is_empty() { file_time } else { 0 }
+    }
+
     /// Whether the process group is one that may be used. As in mod_wsgi, whatever its case.
     pub fn may_use_process_group(&self) -> bool {
         self.restrict_process.is_none_or(|names| {

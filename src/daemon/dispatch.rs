@@ -33,14 +33,15 @@ pub fn dispatch(
     environ: &Environ<'_>,
 ) -> Status {
     let queued = wire::now();
-    let mut head = opening(group, effective, environ, &queued, None);
+    let modified = effective.script_time(request.file_time());
+    let mut head = opening(group, effective, environ, modified, &queued, None);
     let mut relay = Relay::new(request, group, effective);
     relay.prepare();
     let patience = group.patience();
     let mut turned_away = TurnedAway::default();
     while turned_away.may_try(group) {
         if turned_away.tries > 1 {
-            head = opening(group, effective, environ, &queued, Some(&turned_away));
+            head = opening(group, effective, environ, modified, &queued, Some(&turned_away));
         }
         let slot = match group.acquire(patience) {
             Ok(slot) => slot,
@@ -131,6 +132,7 @@ fn opening(
     group: &Group,
     effective: &Effective<'_>,
     environ: &Environ<'_>,
+    modified: i64,
     queued: &str,
     again: Option<&TurnedAway>,
 ) -> Vec<u8> {
@@ -147,6 +149,9 @@ fn opening(
     }
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
+    if effective.script_reloading && modified != 0 {
+        params.push(wire::SCRIPT_MODIFIED, modified.to_string().as_bytes());
+    }
     if effective.ignore_activity {
         params.push(wire::IGNORE_ACTIVITY, b"1");
     }

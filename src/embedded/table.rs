@@ -12,6 +12,7 @@ use crate::request::environ::{Environ, bytes};
 use crate::request::response;
 use daemon_abi::wire::Abort;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Layer, Outcome, Pair, Script, StartUp};
+use smallvec::SmallVec;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -336,6 +337,7 @@ pub fn preload(engine: &Engine, filename: &[u8], application_group: &[u8]) {
         application_group: Bytes::new(application_group),
         callable: Bytes::new(b"application"),
         reloading: false,
+        modified: 0,
     };
     // SAFETY: Python was started, and the script lives for the call.
     unsafe { (engine.preload)(&raw const script) };
@@ -349,7 +351,7 @@ pub fn call(
     environ: &Environ<'_>,
     exchange: &mut RequestExchange<'_>,
 ) -> Outcome {
-    let environ: Vec<Pair> = environ
+    let environ: SmallVec<[Pair; 64]> = environ
         .pairs()
         .iter()
         .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
@@ -360,6 +362,7 @@ pub fn call(
             application_group: Bytes::new(&effective.application_group),
             callable: Bytes::new(&effective.callable_object),
             reloading: effective.script_reloading,
+            modified: effective.script_time(request.file_time()),
         },
         environ: environ.as_ptr(),
         environ_len: environ.len(),

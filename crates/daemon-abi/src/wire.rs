@@ -18,6 +18,10 @@ pub const HANDLER_SCRIPT: &[u8] = b"mod_wsgi.handler_script";
 /// `1`: look whether the script changed before the request is started.
 pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 
+/// When the front saw that the script was last changed, in microseconds since 1970. If that is not the script which is
+/// loaded, the worker looks itself.
+pub const SCRIPT_MODIFIED: &[u8] = b"mod_wsgi.x-script_modified_us";
+
 /// `1`: the front knows [`CONTINUE`], sends no more of the body than came with the parameters until it
 /// gets one, knows [`LOG`], and understands an application status as the HTTP status of a failure.
 pub const PULL_BODY: &[u8] = b"mod_wsgi.x-pull_body";

@@ -18,7 +18,7 @@ pub mod library;
 pub use bytes::{Bytes, Pair};
 
 /// The version of every shape in this crate.
-pub const VERSION: u32 = 4;
+pub const VERSION: u32 = 5;
 
 /// The symbol of the engine which returns its table: `extern "C" fn() -> *const Engine`.
 pub const ENTRY: &CStr = c"mod_wsgi_rs_engine";
@@ -166,6 +166,9 @@ pub struct Script {
     pub callable: Bytes,
     /// Look whether the script changed before it is used.
     pub reloading: bool,
+    /// When the server saw that it was last changed, in microseconds since 1970; 0: the server did not look. Only if
+    /// that is not the script which is loaded, the engine looks itself.
+    pub modified: i64,
 }
 
 /// One request.

@@ -113,6 +113,7 @@ impl Asking<'_> {
             interpreter: self.interpreter,
             filename: self.question.filename,
             reloading: self.question.reloading,
+            modified: None,
             reload: Reload::InPlace,
             environ: None,
             log: &|level, line| self.log(level, line),

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use engine_abi::{Level, Outcome};
 use pyo3_ffi as ffi;
+use smallvec::SmallVec;
 
 use crate::boundary::reason;
 use crate::errors::{Log, Serving};
@@ -96,6 +97,7 @@ impl Answering<'_> {
             interpreter: self.interpreter,
             filename: script.filename,
             reloading: script.reloading,
+            modified: script.modified,
             reload: self.reload,
             environ: Some(self.call.environ),
             log: &|level, line| self.log(level, line),
@@ -277,7 +279,7 @@ impl Answering<'_> {
     /// Sends the pieces of a whole body; how many bytes they are. Without the GIL.
     fn send_pieces(&self, pieces: &Pieces) -> usize {
         let mut total = 0_usize;
-        let slices: Vec<&[u8]> = pieces
+        let slices: SmallVec<[&[u8]; 16]> = pieces
             .0
             .iter()
             .map(|object| {

@@ -243,9 +243,11 @@ impl Environ {
         errors: &Owned<'py>,
     ) -> Result<Owned<'py>> {
         let template = Arc::clone(&lock(&self.template));
-        let mut comparison = template.comparison();
-        let environ = self.fill(py, &template, &mut comparison, pairs);
-        let misfits = comparison.misfits();
+        let (environ, misfits) = {
+            let mut comparison = template.comparison();
+            let environ = self.fill(py, &template, &mut comparison, pairs);
+            (environ, comparison.misfits())
+        };
         template.release(py);
         if misfits > MISFITS_TOLERATED
             && self.misfits.fetch_add(1, Ordering::Relaxed) >= MISFITS_LIMIT
@@ -391,7 +393,10 @@ fn meaning(name: &[u8]) -> Meaning {
 fn is_remembered(meaning: Meaning, name: &[u8], value: &[u8]) -> bool {
     match meaning {
         Meaning::Variable => {
-            value.len() <= REMEMBERED_LIMIT && USUAL.contains(&name) && !CHANGING.contains(&name)
+            value.is_empty()
+                || (value.len() <= REMEMBERED_LIMIT
+                    && USUAL.contains(&name)
+                    && !CHANGING.contains(&name))
         }
         Meaning::Time(_) => value == b"0",
         // The scheme is looked at each time.

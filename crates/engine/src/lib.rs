@@ -69,6 +69,8 @@ pub struct Script<'a> {
     pub callable: &'a [u8],
     /// Look whether the script changed before it is used.
     pub reloading: bool,
+    /// When the server saw that it was last changed, in microseconds since 1970, if it looked.
+    pub modified: Option<i64>,
 }
 
 /// One request.

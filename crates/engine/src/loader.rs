@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::hash::BuildHasherDefault;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use engine_abi::Level;
 use pyo3_ffi as ffi;
 
+use crate::environ::Fnv;
 use crate::exception::Incident;
 use crate::interpreter::Interpreter;
 use crate::python::{Gil, Kept, Owned, Result};
@@ -24,7 +26,7 @@ use crate::request::lock;
 /// The scripts of an interpreter, by path.
 pub(crate) struct Scripts {
     case_sensitive: bool,
-    by_path: Mutex<HashMap<Vec<u8>, Arc<Script>>>,
+    by_path: Mutex<HashMap<Vec<u8>, Arc<Script>, BuildHasherDefault<Fnv>>>,
 }
 
 impl Scripts {
@@ -89,6 +91,8 @@ pub(crate) struct Script {
 struct Loaded {
     module: Kept,
     modified: Modified,
+    /// Its `__mtime__`, as long as nobody changes it.
+    mtime: Kept,
 }
 
 /// When a file was last changed, in microseconds; `None` if it cannot be looked at.
@@ -170,10 +174,10 @@ impl Script {
     }
 
     /// The module and what its `__mtime__` was, if the script is loaded.
-    pub(crate) fn module<'py>(&self, py: Gil<'py>) -> Option<(Owned<'py>, i64)> {
+    pub(crate) fn module<'py>(&self, py: Gil<'py>) -> Option<(Owned<'py>, Owned<'py>)> {
         let loaded = lock(&self.loaded);
         let loaded = loaded.as_ref()?;
-        Some((loaded.module.get(py), loaded.modified.unwrap_or(0)))
+        Some((loaded.module.get(py), loaded.mtime.get(py)))
     }
 
     /// Loads the script unless it is loaded as it is, or `again`. Without the GIL.
@@ -201,10 +205,12 @@ impl Script {
         let is_reload = previous.is_some();
         if let Some(previous) = previous {
             previous.module.release(py);
+            previous.mtime.release(py);
         }
         match self.execute(py, &source, modified) {
-            Ok(module) => {
-                *lock(&self.loaded) = Some(Loaded { module: module.keep(), modified });
+            Ok((module, mtime)) => {
+                let (module, mtime) = (module.keep(), mtime.keep());
+                *lock(&self.loaded) = Some(Loaded { module, modified, mtime });
                 LOADED.store(true, Ordering::Release);
                 let done = if is_reload { "loaded again, because it changed" } else { "loaded" };
                 let line = format!(
@@ -232,8 +238,13 @@ impl Script {
         }
     }
 
-    /// Compiles and executes the script as a new module.
-    fn execute<'py>(&self, py: Gil<'py>, source: &[u8], modified: Modified) -> Result<Owned<'py>> {
+    /// Compiles and executes the script as a new module; the module and its `__mtime__`.
+    fn execute<'py>(
+        &self,
+        py: Gil<'py>,
+        source: &[u8],
+        modified: Modified,
+    ) -> Result<(Owned<'py>, Owned<'py>)> {
         let name = py.str(&self.name)?;
         let filename = py.path(&self.filename)?;
         let modules = py.modules()?;
@@ -259,7 +270,8 @@ impl Script {
             );
             Owned::new(py, module)?
         };
-        module.set_attr(c"__mtime__", &py.int(modified.unwrap_or(0))?)?;
-        Ok(module)
+        let mtime = py.int(modified.unwrap_or(0))?;
+        module.set_attr(c"__mtime__", &mtime)?;
+        Ok((module, mtime))
     }
 }

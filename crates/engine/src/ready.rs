@@ -17,6 +17,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) filename: &'a [u8],
     /// Look whether it changed.
     pub(crate) reloading: bool,
+    /// When the server saw that it was last changed, in microseconds since 1970, if it looked.
+    pub(crate) modified: Option<i64>,
     /// What to do if it did.
     pub(crate) reload: Reload,
     /// The environ of the request about which the script's function `reload_required` is asked; none: it is not asked.
@@ -42,11 +44,11 @@ impl Wanted<'_> {
                 return Err(Outcome::Failed);
             };
             // Another request may have begun to load it again; then this one waits for that.
-            let Some((module, modified)) = script.module(session.py()) else {
+            let Some((module, mtime)) = script.module(session.py()) else {
                 again = false;
                 continue;
             };
-            if !fresh && self.reloading && self.wants_reload(&module, modified) {
+            if !fresh && self.reloading && self.wants_reload(&module, &mtime) {
                 match self.reload {
                     Reload::Refuse => return Err(Outcome::Reload),
                     Reload::Keep => script.note_change(loader::modified(self.filename)),
@@ -56,13 +58,18 @@ impl Wanted<'_> {
                     }
                 }
             }
+            drop(mtime);
             return Ok(body(module));
         }
     }
 
     /// Loads the script if need be; whether it did.
     fn prepare(&self, script: &Script, again: bool) -> std::result::Result<bool, Outcome> {
-        let now = self.reloading.then(|| loader::modified(self.filename));
+        let now = self.reloading.then(|| match self.modified {
+            // What the server saw may be older than what another request loaded since.
+            seen @ Some(_) if script.state(Some(seen)) == State::Current => seen,
+            _ => loader::modified(self.filename),
+        });
         match script.state(now) {
             State::Current if !again => return Ok(false),
             State::Changed if self.reload == Reload::Refuse => return Err(Outcome::Reload),
@@ -79,12 +86,15 @@ impl Wanted<'_> {
     }
 
     /// Asks the module: its `__mtime__` is gone or was changed, or its function `reload_required` says so.
-    fn wants_reload(&self, module: &Owned<'_>, modified: i64) -> bool {
+    fn wants_reload<'py>(&self, module: &Owned<'py>, loaded: &Owned<'py>) -> bool {
         let py = module.py();
         let getattr = self.interpreter.getattr.get(py);
         let asked = || -> Result<bool> {
             let mtime = module.global_if_any(&self.interpreter.mtime.get(py), &getattr)?;
-            if mtime.and_then(|mtime| mtime.as_int()) != Some(modified) {
+            let is_changed = |mtime: &Owned<'_>| {
+                mtime.as_ptr() != loaded.as_ptr() && mtime.as_int() != loaded.as_int()
+            };
+            if mtime.as_ref().is_none_or(is_changed) {
                 return Ok(true);
             }
             let Some(environ) = self.environ else { return Ok(false) };

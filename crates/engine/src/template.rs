@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::python::{Gil, Kept, Owned, Result};
 
 /// What a pair is to an environ.
@@ -59,7 +61,7 @@ impl Template {
 
     /// To compare the pairs of a request with.
     pub(crate) fn comparison<'t>(&'t self) -> Comparison<'t, 't> {
-        Comparison { slots: &self.slots, at: 0, skipped: Vec::new(), others: Vec::new() }
+        Comparison { slots: &self.slots, at: 0, skipped: SmallVec::new(), others: SmallVec::new() }
     }
 }
 
@@ -69,25 +71,39 @@ pub(crate) struct Comparison<'t, 'r> {
     /// The next slot.
     at: usize,
     /// Slots that were passed over.
-    skipped: Vec<usize>,
+    skipped: SmallVec<[usize; 16]>,
     /// Names that were not found where they were looked for.
-    others: Vec<&'r [u8]>,
+    others: SmallVec<[&'r [u8]; 16]>,
 }
 
 impl<'t, 'r> Comparison<'t, 'r> {
     /// The slot of the next pair, and whether the copy has its value already.
     pub(crate) fn next(&mut self, name: &'r [u8], value: &[u8]) -> Option<(&'t Slot, bool)> {
+        let slot = match self.slots.get(self.at) {
+            Some(slot) if *slot.name == *name => {
+                self.at += 1;
+                slot
+            }
+            _ => self.seek(name)?,
+        };
+        // If the name came before, the copy has the value it had then.
+        let same = slot.value.as_deref() == Some(value)
+            && (self.others.is_empty() || !self.others.contains(&name));
+        Some((slot, same))
+    }
+
+    /// The slot of a pair that is not in its place.
+    #[cold]
+    fn seek(&mut self, name: &'r [u8]) -> Option<&'t Slot> {
         let rest = self.slots.get(self.at..).unwrap_or_default();
-        let found = rest.iter().take(WINDOW).enumerate().find(|(_, slot)| *slot.name == *name);
-        let Some((step, slot)) = found else {
+        let found = rest.iter().take(WINDOW).position(|slot| *slot.name == *name);
+        let Some((step, slot)) = found.and_then(|step| Some((step, rest.get(step)?))) else {
             self.others.push(name);
             return None;
         };
         self.skipped.extend(self.at..self.at + step);
         self.at += step + 1;
-        // If the name came before, the copy has the value it had then.
-        let same = slot.value.as_deref() == Some(value) && !self.others.contains(&name);
-        Some((slot, same))
+        Some(slot)
     }
 
     /// The slots the request had no pair for.
@@ -123,7 +139,8 @@ mod tests {
         slots: &'a [Slot],
         pairs: &[(&'a str, &'a str)],
     ) -> (Vec<(&'a str, &'a str)>, Vec<&'a str>) {
-        let mut comparison = Comparison { slots, at: 0, skipped: Vec::new(), others: Vec::new() };
+        let mut comparison =
+            Comparison { slots, at: 0, skipped: SmallVec::new(), others: SmallVec::new() };
         let mut set = Vec::new();
         for (name, value) in pairs {
             match comparison.next(name.as_bytes(), value.as_bytes()) {

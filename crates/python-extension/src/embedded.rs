@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use engine::{Engine, Exchange, FilePart, Gone, Head, Level, Outcome, ReadError, Reload};
 use engine_abi::{Bytes, ExchangeTable, Pair, VERSION};
+use smallvec::SmallVec;
 
 use crate::asking;
 
@@ -173,6 +174,7 @@ unsafe fn script<'a>(script: &engine_abi::Script) -> engine::Script<'a> {
             application_group: script.application_group.as_slice(),
             callable: script.callable.as_slice(),
             reloading: script.reloading,
+            modified: (script.modified != 0).then_some(script.modified),
         }
     }
 }
@@ -210,9 +212,12 @@ unsafe extern "C" fn call(
 
 /// # Safety
 /// `first` points at `len` pairs that live for `'a`, or is null.
-pub(crate) unsafe fn environ<'a>(first: *const Pair, len: usize) -> Vec<(&'a [u8], &'a [u8])> {
+pub(crate) unsafe fn environ<'a>(
+    first: *const Pair,
+    len: usize,
+) -> SmallVec<[(&'a [u8], &'a [u8]); 64]> {
     if first.is_null() {
-        return Vec::new();
+        return SmallVec::new();
     }
     // SAFETY: by this function's contract.
     let pairs = unsafe { std::slice::from_raw_parts(first, len) };
@@ -244,7 +249,7 @@ struct Server<'a> {
 unsafe impl Send for Server<'_> {}
 
 /// The headers of a head in the table's shape.
-fn pairs(head: Option<&Head<'_>>) -> Vec<Pair> {
+fn pairs(head: Option<&Head<'_>>) -> SmallVec<[Pair; 16]> {
     head.map_or(&[][..], |head| head.headers)
         .iter()
         .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
@@ -277,7 +282,7 @@ impl Exchange for Server<'_> {
         let headers = pairs(head);
         let head = head.map(|head| given(head, &headers));
         let head = head.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
-        let chunks: Vec<Bytes> = chunks.iter().map(|chunk| Bytes::new(chunk)).collect();
+        let chunks: SmallVec<[Bytes; 16]> = chunks.iter().map(|chunk| Bytes::new(chunk)).collect();
         // SAFETY: the module's function and its own pointer; all that is borrowed outlives the call.
         let status =
             unsafe { (self.table.send)(self.exchange, head, chunks.as_ptr(), chunks.len(), last) };

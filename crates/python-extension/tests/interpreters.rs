@@ -149,6 +149,25 @@ fn a_script_that_is_not_to_be_looked_at_is_not_loaded_again() {
 }
 
 #[test]
+fn what_the_server_saw_of_a_script_is_enough_if_it_is_the_one_that_is_loaded() {
+    if harness::engine().is_none() {
+        return;
+    }
+    let path = script("");
+    change(&path, &answering("b'one'"), 1000);
+    let seen = |seconds: i64| Request { modified: seconds * 1_000_000, ..Request::default() };
+    assert_eq!(call(&path, &seen(1000)).unwrap().body(), "one");
+    change(&path, &answering("b'two'"), 2000);
+    // The server looked before the change.
+    assert_eq!(call(&path, &seen(1000)).unwrap().body(), "one");
+    assert_eq!(call(&path, &seen(2000)).unwrap().body(), "two");
+    // A request that waited since before the change: the file itself decides.
+    assert_eq!(call(&path, &seen(1000)).unwrap().body(), "two");
+    change(&path, "broken", 2000);
+    assert_eq!(call(&path, &seen(2000)).unwrap().body(), "two");
+}
+
+#[test]
 fn each_application_group_has_an_interpreter_of_its_own() {
     if harness::engine().is_none() {
         return;

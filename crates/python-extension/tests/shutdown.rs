@@ -23,6 +23,7 @@ fn stopping_waits_for_requests_refuses_new_ones_and_runs_atexit() {
         time.sleep(0.5)\n    start_response('200 OK', [])\n    return [b'x']\n";
     let path = script(source);
     let loading = Script {
+        modified: 0,
         filename: Bytes::new(path.as_os_str().as_bytes()),
         application_group: Bytes::EMPTY,
         callable: Bytes::new(b"application"),

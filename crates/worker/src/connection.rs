@@ -13,6 +13,7 @@ use fastcgi::responder::{Event, Request};
 use fastcgi::{Frames, ProtocolStatus, Responder, pairs, response};
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv, send};
+use smallvec::SmallVec;
 use std::os::fd::AsRawFd;
 
 /// The buffers a connection is read with.
@@ -154,11 +155,12 @@ fn finish(exchange: &mut WorkerExchange<'_>, outcome: Outcome, module: bool) -> 
 
 /// The parameters of a request.
 struct Environ<'a> {
-    pairs: Vec<(&'a [u8], &'a [u8])>,
+    pairs: SmallVec<[(&'a [u8], &'a [u8]); 64]>,
     filename: &'a [u8],
     application_group: &'a [u8],
     callable: &'a [u8],
     reloading: bool,
+    modified: Option<i64>,
     pull_body: bool,
     pass_files: bool,
     /// The request is activity of the process.
@@ -168,11 +170,12 @@ struct Environ<'a> {
 impl<'a> Environ<'a> {
     fn parse(params: &'a [u8]) -> Result<Self, fastcgi::Error> {
         let mut environ = Self {
-            pairs: Vec::with_capacity(64),
+            pairs: SmallVec::new(),
             filename: b"",
             application_group: b"",
             callable: b"application",
             reloading: true,
+            modified: None,
             pull_body: false,
             pass_files: false,
             counts: true,
@@ -186,6 +189,7 @@ impl<'a> Environ<'a> {
                 wire::APPLICATION_GROUP => environ.application_group = value,
                 wire::CALLABLE_OBJECT if !value.is_empty() => environ.callable = value,
                 wire::SCRIPT_RELOADING => environ.reloading = value == b"1",
+                wire::SCRIPT_MODIFIED => environ.modified = number(value),
                 wire::PULL_BODY => environ.pull_body = value == b"1",
                 wire::IGNORE_ACTIVITY => environ.counts = value != b"1",
                 wire::PASS_FILES => environ.pass_files = value == b"1",
@@ -204,10 +208,15 @@ impl<'a> Environ<'a> {
                 application_group: self.application_group,
                 callable: self.callable,
                 reloading: self.reloading,
+                modified: self.modified,
             },
             environ: &self.pairs,
         }
     }
+}
+
+fn number(text: &[u8]) -> Option<i64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
 }
 
 /// A panic is a fault of ours, and one request's only.

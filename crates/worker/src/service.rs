@@ -22,6 +22,7 @@ pub(crate) fn script(preload: &Preload) -> Script<'_> {
         application_group: &preload.application_group,
         callable: b"application",
         reloading: false,
+        modified: None,
     }
 }
 

@@ -165,6 +165,7 @@ pub struct Request {
     pub application_group: &'static str,
     pub callable: &'static str,
     pub reloading: bool,
+    pub modified: i64,
     pub delay: Duration,
 }
 
@@ -188,6 +189,7 @@ impl Default for Request {
             application_group: "",
             callable: "application",
             reloading: true,
+            modified: 0,
             delay: Duration::ZERO,
         }
     }
@@ -270,6 +272,7 @@ pub fn call(path: &Path, request: &Request) -> Option<Answer> {
             application_group: Bytes::new(request.application_group.as_bytes()),
             callable: Bytes::new(request.callable.as_bytes()),
             reloading: request.reloading,
+            modified: request.modified,
         },
         environ: pairs.as_ptr(),
         environ_len: pairs.len(),
