@@ -4,7 +4,7 @@
 //! nothing more for `response-flush-delay`, and each `response-buffer-size` bytes in any case.
 
 use crate::config::DaemonGroup;
-use crate::httpd::{After, Brigade, ClientWait, Error, Request, Status};
+use crate::httpd::{After, Brigade, ClientWait, Error, Request, SendBy, Status};
 use crate::request::response;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
@@ -85,12 +85,12 @@ impl<'r> Downstream<'r> {
         &mut self,
         file: BorrowedFd<'_>,
         (offset, length): (u64, u64),
-        sendfile: bool,
+        by: SendBy,
     ) -> Result<(), Error> {
         self.output.copy(&self.pending);
         self.pending.clear();
         self.begin();
-        self.output.file(file, offset, length, sendfile)
+        self.output.file(file, offset, length, by)
     }
 
     /// Has the client see all there is.

@@ -8,7 +8,8 @@ use crate::daemon::client::{Broken, Connection, Ready};
 use crate::daemon::dispatch::REQUEST_ID;
 use crate::daemon::downstream::Downstream;
 use crate::daemon::group::Group;
-use crate::httpd::{Blocking, Input, Level, Read, Request, Status, log};
+use crate::daemon::outgoing::Outgoing;
+use crate::httpd::{Blocking, Input, Level, Read, Request, SendBy, Status, log};
 use crate::request::body::Unreadable;
 use crate::request::response;
 use daemon_abi::wire;
@@ -20,9 +21,6 @@ use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 use wsgi::Limit;
-
-/// Body bytes in one record.
-const RECORD: usize = 32 * 1024;
 
 /// How often an HTTP/2 stream that cannot be polled is looked at (httpd before 2.4.58).
 const GLANCE: Duration = Duration::from_millis(10);
@@ -82,9 +80,8 @@ struct Attempt<'c> {
     pulled: bool,
     /// The worker takes nothing any more.
     deaf: bool,
-    /// Body bytes for the worker, as a record, and how much of it was sent.
-    outgoing: Vec<u8>,
-    gone: usize,
+    /// Body bytes for the worker.
+    outgoing: Outgoing,
     /// How many pieces of the body there were.
     records: u32,
 }
@@ -158,8 +155,7 @@ impl<'r> Relay<'r> {
             ),
             pulled: false,
             deaf: false,
-            outgoing: Vec::new(),
-            gone: 0,
+            outgoing: Outgoing::default(),
             records: 0,
         };
         self.heard = false;
@@ -268,7 +264,9 @@ impl<'r> Relay<'r> {
         }
         let length = length.min(self.limit.remaining().unwrap_or(length));
         self.limit.take(length);
-        let added = self.output.file(file.as_fd(), (offset, length), self.sendfile);
+        // A worker may be another user's, who must not be able to end httpd by truncating a file.
+        let by = SendBy { sendfile: self.sendfile, mmap: false };
+        let added = self.output.file(file.as_fd(), (offset, length), by);
         added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))
     }
 
@@ -358,24 +356,20 @@ impl<'r> Relay<'r> {
                 return Ok(());
             }
         }
-        let rest = attempt.outgoing.get(attempt.gone..).unwrap_or_default();
-        let count = match attempt.connection.send_some(rest, &[]) {
+        let count = match attempt.connection.send_some(attempt.outgoing.rest(), &[]) {
             Ok(count) => count,
             Err(Broken::Reset) => {
                 // It takes no more of the body. What it has answered before is still to be heard.
                 attempt.deaf = true;
                 attempt.outgoing.clear();
-                attempt.gone = 0;
                 self.body_read = true;
                 return Ok(());
             }
             Err(why) => return Err(Ended::Broken(why)),
         };
         self.sent += count;
-        attempt.gone += count;
-        if attempt.gone >= attempt.outgoing.len() {
-            attempt.outgoing.clear();
-            attempt.gone = 0;
+        attempt.outgoing.sent(count);
+        if attempt.outgoing.is_empty() {
             if attempt.records % LOOK_UP == 0 {
                 // The answer of an application that reads on and on goes out meanwhile.
                 self.receive(attempt, false)?;
@@ -392,24 +386,17 @@ impl<'r> Relay<'r> {
 
     /// Reads a piece of the body, as a record to be sent; `false` if there is none yet.
     fn read_body(&mut self, attempt: &mut Attempt<'_>) -> Result<bool, Ended> {
-        attempt.outgoing.resize(fastcgi::HEADER_LEN + RECORD, 0);
-        let room = attempt.outgoing.get_mut(fastcgi::HEADER_LEN..).unwrap_or_default();
-        match self.input.read(room, Blocking::Now) {
+        match self.input.read_all(attempt.outgoing.room()) {
             Ok(Read::Data(count)) => {
                 self.quiet = Duration::ZERO;
                 attempt.records = attempt.records.wrapping_add(1);
-                let length = u16::try_from(count).unwrap_or(u16::MAX);
-                attempt.outgoing.truncate(fastcgi::HEADER_LEN + count);
-                let header = record::head(Kind::Stdin, REQUEST_ID, length);
-                attempt.outgoing.splice(..fastcgi::HEADER_LEN, header);
+                attempt.outgoing.set_body(count);
             }
             Ok(Read::End) => {
                 self.body_read = true;
-                attempt.outgoing.clear();
-                attempt.outgoing.extend_from_slice(&request::stdin_end(REQUEST_ID));
+                attempt.outgoing.set(&[&request::stdin_end(REQUEST_ID)]);
             }
             Ok(Read::Blocked) => {
-                attempt.outgoing.clear();
                 if self.wait_for_either(attempt)? {
                     return Ok(false);
                 }
@@ -441,9 +428,8 @@ impl<'r> Relay<'r> {
         let unreadable = Unreadable::new(self.request, error);
         self.unreadable = Some(unreadable);
         self.body_read = true;
-        attempt.outgoing.clear();
-        attempt.outgoing.extend_from_slice(&record::head(Kind::AbortRequest, REQUEST_ID, 1));
-        attempt.outgoing.extend_from_slice(&unreadable.reason.content());
+        let head = record::head(Kind::AbortRequest, REQUEST_ID, 1);
+        attempt.outgoing.set(&[&head, &unreadable.reason.content()]);
     }
 
     /// httpd has answered the request itself: nothing that the application says is for the client.

@@ -6,7 +6,9 @@
 use crate::config::{Effective, HashSeed, InterpreterSection, PythonOptions};
 use crate::httpd::log::{self, Main};
 use crate::httpd::server;
-use crate::httpd::{After, Blocking, Brigade, Input, Level, Read, Request, Status, VERSION};
+use crate::httpd::{
+    After, Blocking, Brigade, Input, Level, Read, Request, SendBy, Status, VERSION,
+};
 use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
@@ -23,8 +25,8 @@ pub struct RequestExchange<'r> {
     request: Request<'r>,
     input: Input<'r>,
     output: Brigade<'r>,
-    /// The kernel may send files.
-    sendfile: bool,
+    /// How files may be sent.
+    send_by: SendBy,
     /// Why the request body could not be read.
     unreadable: Option<Unreadable>,
     /// Error responses of the application are replaced by httpd's own.
@@ -40,7 +42,7 @@ impl<'r> RequestExchange<'r> {
             request,
             input: Input::new(request),
             output: Brigade::new(request),
-            sendfile: effective.enable_sendfile,
+            send_by: SendBy { sendfile: effective.enable_sendfile, mmap: request.maps_files() },
             unreadable: None,
             error_override: effective.error_override,
             replaced: None,
@@ -120,7 +122,7 @@ impl<'r> RequestExchange<'r> {
             return 0;
         }
         let length = part.end.saturating_sub(part.start);
-        let added = self.output.file(file, part.start, length, self.sendfile);
+        let added = self.output.file(file, part.start, length, self.send_by);
         let after = if last { After::End } else { After::Flush };
         let passed = added.and_then(|()| self.output.pass_slices(&[], after));
         self.passed(passed.is_ok())

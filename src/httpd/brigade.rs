@@ -23,6 +23,15 @@ pub enum After {
     End,
 }
 
+/// How a file may be sent besides being read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendBy {
+    /// By the kernel, as the directive `EnableSendfile` allows for static files.
+    pub sendfile: bool,
+    /// From memory that it is mapped to, as `EnableMMAP`. If it is truncated meanwhile, the process ends with SIGBUS.
+    pub mmap: bool,
+}
+
 /// A brigade of one request; empty when new.
 pub struct Brigade<'r> {
     ptr: NonNull<sys::apr_bucket_brigade>,
@@ -79,13 +88,13 @@ impl<'r> Brigade<'r> {
     }
 
     /// Adds a part of a file. The descriptor is duplicated; it is read from later, at `offset`, without moving its
-    /// position. Only regular files can be sent so. `sendfile` as the directive `EnableSendfile`.
+    /// position. Only regular files can be sent so.
     pub fn file(
         &mut self,
         file: BorrowedFd<'_>,
         offset: u64,
         length: u64,
-        sendfile: bool,
+        by: SendBy,
     ) -> Result<(), Error> {
         let too_large = |_| Error::from_code(libc::EINVAL);
         let offset = sys::apr_off_t::try_from(offset).map_err(too_large)?;
@@ -100,7 +109,8 @@ impl<'r> Brigade<'r> {
                 file.as_raw_fd(),
                 offset,
                 length,
-                i32::from(sendfile),
+                i32::from(by.sendfile),
+                i32::from(by.mmap),
                 self.request.pool().as_ptr(),
             )
         })

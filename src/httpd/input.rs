@@ -55,17 +55,32 @@ impl<'r> Input<'r> {
 
     /// Reads into `room`: waits, if it may, for the first bytes, and takes what has come with them. An error stays.
     pub fn read(&mut self, room: &mut [u8], blocking: Blocking) -> Result<Read, Error> {
+        self.read_into(room, blocking, false)
+    }
+
+    /// Fills `room` with what there is, without waiting. An error stays.
+    pub fn read_all(&mut self, room: &mut [u8]) -> Result<Read, Error> {
+        self.read_into(room, Blocking::Now, true)
+    }
+
+    fn read_into(
+        &mut self,
+        room: &mut [u8],
+        blocking: Blocking,
+        eager: bool,
+    ) -> Result<Read, Error> {
         let mut filled = 0;
         while let Some(rest) = room.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            if filled > 0 && self.brigade.is_empty() {
+            if filled > 0 && !eager && self.brigade.is_empty() {
                 break;
             }
             let may_wait = if filled == 0 { blocking } else { Blocking::Now };
             let chunk = self.with_chunk(rest.len(), may_wait, |data| {
-                for (to, from) in rest.iter_mut().zip(data) {
-                    *to = *from;
+                let count = data.len().min(rest.len());
+                if let (Some(to), Some(from)) = (rest.get_mut(..count), data.get(..count)) {
+                    to.copy_from_slice(from);
                 }
-                data.len()
+                count
             });
             match chunk {
                 Ok(Chunk::Data(length)) => filled += length,

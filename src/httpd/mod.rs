@@ -28,7 +28,7 @@ pub mod status;
 mod sys;
 pub mod table;
 
-pub use brigade::{After, Brigade};
+pub use brigade::{After, Brigade, SendBy};
 pub use bucket::Blocking;
 pub use config::{Merge, Module, Record};
 pub use connection::{ClientWait, Connection};

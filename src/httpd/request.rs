@@ -247,6 +247,12 @@ impl<'r> Request<'r> {
         unsafe { text(sys::ap_get_useragent_host(self.as_ptr(), kind, std::ptr::null_mut())) }
     }
 
+    /// Is `EnableMMAP On` configured here? It is httpd's default for static files, which does not count.
+    pub fn maps_files(self) -> bool {
+        // SAFETY: a live request_rec.
+        unsafe { sys::shim_request_maps_files(self.as_ptr()) != 0 }
+    }
+
     /// What the file of the request is.
     pub fn file_type(self) -> FileType {
         match self.record().finfo.filetype {

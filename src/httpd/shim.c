@@ -53,10 +53,10 @@ void shim_brigade_append(apr_bucket_brigade *brigade, apr_bucket *bucket)
 /* A file that is read, because it cannot be sent by the kernel, is read in pieces of this size. */
 #define SHIM_FILE_BLOCK (64 * 1024)
 
-/* The descriptor is duplicated into the pool, so that it lives as long as the bucket. The file is never mapped into
- * memory: an application may truncate it while it is being sent. */
+/* The descriptor is duplicated into the pool, so that it lives as long as the bucket. With `map` the file may be mapped
+ * into memory; who truncates it then while it is being sent ends this process with SIGBUS. */
 apr_status_t shim_brigade_append_file(apr_bucket_brigade *brigade, int fd, apr_off_t offset, apr_off_t length,
-                                      int sendfile, apr_pool_t *pool)
+                                      int sendfile, int map, apr_pool_t *pool)
 {
     apr_file_t *borrowed = NULL;
     apr_file_t *owned = NULL;
@@ -86,7 +86,7 @@ apr_status_t shim_brigade_append_file(apr_bucket_brigade *brigade, int fd, apr_o
             break;
         }
 #if APR_HAS_MMAP
-        apr_bucket_file_enable_mmap(bucket, 0);
+        apr_bucket_file_enable_mmap(bucket, map);
 #endif
 #if APU_MAJOR_VERSION > 1 || (APU_MAJOR_VERSION == 1 && APU_MINOR_VERSION >= 6)
         apr_bucket_file_set_buf_size(bucket, SHIM_FILE_BLOCK);
@@ -161,6 +161,13 @@ int shim_request_passes_authorization(const request_rec *r)
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     return core->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
+}
+
+int shim_request_maps_files(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    return core->enable_mmap == ENABLE_MMAP_ON;
 }
 
 void shim_request_not_cached(request_rec *r)

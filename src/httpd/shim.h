@@ -46,7 +46,7 @@ int shim_brigade_empty(const apr_bucket_brigade *brigade);
 apr_bucket *shim_brigade_first(apr_bucket_brigade *brigade);
 void shim_brigade_append(apr_bucket_brigade *brigade, apr_bucket *bucket);
 apr_status_t shim_brigade_append_file(apr_bucket_brigade *brigade, int fd, apr_off_t offset, apr_off_t length,
-                                      int sendfile, apr_pool_t *pool);
+                                      int sendfile, int map, apr_pool_t *pool);
 int shim_bucket_is_eos(const apr_bucket *bucket);
 int shim_bucket_is_error(const apr_bucket *bucket);
 int shim_bucket_is_metadata(const apr_bucket *bucket);
@@ -63,6 +63,7 @@ int shim_status_is_no_space(apr_status_t status);
 
 /* request and connection */
 apr_status_t shim_get_brigade(ap_filter_t *filters, apr_bucket_brigade *brigade, apr_off_t bytes, int block);
+int shim_request_maps_files(const request_rec *r);
 void shim_request_not_cached(request_rec *r);
 void shim_request_send_continue(request_rec *r);
 /* What to poll for input: the socket, or the pipe by which mod_http2 wakes a stream; -1 if there is neither. */

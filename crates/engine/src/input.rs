@@ -24,6 +24,9 @@ use crate::request::{Metered, Request, lock};
 /// How much is asked of the client at once.
 const BLOCK: usize = 64 * 1024;
 
+/// Up to this much is read straight into the object that the application gets.
+const DIRECT: usize = 256 * 1024;
+
 /// What was read ahead, and how the body stands.
 #[derive(Default)]
 pub(crate) struct Reader {
@@ -41,6 +44,24 @@ enum Fault {
 }
 
 impl Reader {
+    /// Fills `space`; how far, which is less than all of it only at the end.
+    fn fill(&mut self, exchange: &mut dyn Exchange, space: &mut [u8]) -> Result<usize, Fault> {
+        self.check()?;
+        let ahead = self.buffer.take(space.len());
+        let mut filled = ahead.len();
+        if let Some(room) = space.get_mut(..filled) {
+            room.copy_from_slice(ahead);
+        }
+        while filled < space.len() && !self.at_end {
+            let room = space.get_mut(filled..).unwrap_or_default();
+            let most = room.len();
+            let read = exchange.read(room).map(|count| count.min(most));
+            filled += *read.as_ref().unwrap_or(&0);
+            self.note(read)?;
+        }
+        Ok(filled)
+    }
+
     /// Reads up to `limit` bytes, less only at the end.
     fn read(&mut self, exchange: &mut dyn Exchange, limit: usize) -> Result<Vec<u8>, Fault> {
         self.check()?;
@@ -125,11 +146,11 @@ impl Input {
     }
 
     /// Runs `body` on the reader and the exchange, without the GIL.
-    fn with(
+    fn with<R>(
         &self,
         py: Gil<'_>,
-        body: impl FnOnce(&mut Reader, &mut dyn Exchange) -> Result<Vec<u8>, Fault>,
-    ) -> Result<Vec<u8>> {
+        body: impl FnOnce(&mut Reader, &mut dyn Exchange) -> Result<R, Fault>,
+    ) -> Result<R> {
         let request = &*self.request;
         if request.reading.swap(true, Ordering::Acquire) {
             return Err(py.raise(Kind::Runtime, "wsgi.input is in use by another thread"));
@@ -233,8 +254,14 @@ python_fn! {
         if input.request.is_over() {
             return Err(over(py));
         }
-        let data =
-            input.with(py, |reader, exchange| reader.read(exchange, limit.unwrap_or(usize::MAX)))?;
+        let limit = limit.unwrap_or(usize::MAX);
+        if (1..=DIRECT).contains(&limit) {
+            let fill = |space: &mut [u8]| {
+                input.with(py, |reader, exchange| reader.fill(exchange, space))
+            };
+            return Ok(py.bytes_with(limit, fill)?.into_ptr());
+        }
+        let data = input.with(py, |reader, exchange| reader.read(exchange, limit))?;
         Ok(py.bytes(&data)?.into_ptr())
     }
 }

@@ -14,6 +14,12 @@ use pyo3_ffi as ffi;
 
 pub(crate) use crate::kept::Kept;
 
+unsafe extern "C" {
+    /// Part of the stable ABI, which the bindings leave out.
+    /// See <https://docs.python.org/3/c-api/bytes.html#c._PyBytes_Resize>.
+    fn _PyBytes_Resize(bytes: *mut *mut ffi::PyObject, size: ffi::Py_ssize_t) -> i32;
+}
+
 /// Proof that the current thread holds the GIL for `'py`.
 #[derive(Clone, Copy)]
 pub(crate) struct Gil<'py>(PhantomData<(&'py (), *mut ())>);
@@ -181,6 +187,34 @@ impl<'py> Gil<'py> {
         let (data, len) = parts(data);
         // SAFETY: the GIL is held; `data` has `len` bytes.
         unsafe { Owned::new(self, ffi::PyBytes_FromStringAndSize(data, len)) }
+    }
+
+    /// A `bytes` that `fill` makes, in room for `most` bytes; it answers how many there are.
+    pub(crate) fn bytes_with(
+        self,
+        most: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize>,
+    ) -> Result<Owned<'py>> {
+        let size = ffi::Py_ssize_t::try_from(most).map_err(|_| self.out_of_memory())?;
+        // SAFETY: the GIL is held; without data the bytes are not initialised.
+        let object =
+            unsafe { Owned::new(self, ffi::PyBytes_FromStringAndSize(std::ptr::null(), size))? };
+        // SAFETY: the object is new, has room for `most` bytes, and nobody else knows it yet, with or without the GIL.
+        let space = unsafe {
+            let data = ffi::PyBytes_AsString(object.as_ptr()).cast::<u8>();
+            data.write_bytes(0, most);
+            std::slice::from_raw_parts_mut(data, most)
+        };
+        let count = fill(space)?.min(most);
+        if count == most {
+            return Ok(object);
+        }
+        let mut object = object.into_ptr();
+        // SAFETY: the GIL is held; our own reference, the only one, which the function replaces, by null if it raises.
+        unsafe {
+            _PyBytes_Resize(&raw mut object, count as ffi::Py_ssize_t);
+            Owned::new(self, object)
+        }
     }
 
     /// A new `dict`.

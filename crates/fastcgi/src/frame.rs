@@ -163,6 +163,32 @@ impl Frames {
         self.buffer.get(span.start..span.end).unwrap_or_default()
     }
 
+    /// How much is missing of the content of the `FCGI_STDIN` record of this request that is under way, if nothing of it waits in
+    /// the buffer: its owner can read it from the socket straight to where it is wanted, and says so with
+    /// [`taken`](Self::taken).
+    #[must_use]
+    pub fn missing(&self, request_id: u16) -> usize {
+        match self.open {
+            Some(header) if self.buffered() == 0 && self.padding == 0 => {
+                let is_wanted = header.kind == Kind::Stdin && header.request_id == request_id;
+                if is_wanted { usize::from(header.content_length) } else { 0 }
+            }
+            _ => 0,
+        }
+    }
+
+    /// Says that `count` bytes of the content that was [`missing`](Self::missing) went past the buffer.
+    pub fn taken(&mut self, count: usize) {
+        if let Some(header) = &mut self.open {
+            let count = u16::try_from(count).unwrap_or(u16::MAX);
+            header.content_length = header.content_length.saturating_sub(count);
+            if header.content_length == 0 {
+                self.padding = usize::from(header.padding_length);
+                self.open = None;
+            }
+        }
+    }
+
     /// The number of bytes that came from the socket and were not taken yet.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -253,6 +279,30 @@ mod tests {
         assert!(!frames.is_empty());
         feed(&mut frames, b"56789", 100, |piece| pieces.push((piece.content.to_vec(), piece.last)));
         assert_eq!(pieces, [(b"01234".to_vec(), false), (b"56789".to_vec(), true)]);
+        assert!(frames.is_empty());
+    }
+
+    #[test]
+    fn content_may_go_past_the_buffer() {
+        let mut frames = Frames::new();
+        let mut bytes = Vec::new();
+        let record = |content: &[u8], padding| Record {
+            kind: Kind::Stdin,
+            request_id: 1,
+            content: content.to_vec(),
+            padding,
+        };
+        record(b"0123456789", 3).append(&mut bytes);
+        record(b"next", 0).append(&mut bytes);
+        let mut pieces = Vec::new();
+        feed(&mut frames, &bytes[..12], 100, |piece| pieces.push(piece.content.to_vec()));
+        assert_eq!((frames.missing(1), frames.missing(2)), (6, 0));
+        frames.taken(2);
+        assert_eq!(frames.missing(1), 4);
+        frames.taken(4);
+        assert_eq!(frames.missing(1), 0);
+        feed(&mut frames, &bytes[18..], 100, |piece| pieces.push(piece.content.to_vec()));
+        assert_eq!(pieces, [b"0123".to_vec(), b"next".to_vec()]);
         assert!(frames.is_empty());
     }
 

@@ -11,8 +11,9 @@ use fastcgi::responder::Event;
 use fastcgi::{Kind, MAX_CONTENT, ProtocolStatus, cgi_head, record, response};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
-use std::io::IoSlice;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use nix::sys::uio::readv;
+use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
@@ -221,17 +222,27 @@ impl<'c> WorkerExchange<'c> {
         Ok(())
     }
 
-    fn receive(&mut self) -> Result<(), ReadError> {
+    /// Waits for bytes from the front; how many of the body went straight into `buffer`.
+    fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
+        // What is not ended is the body of this request.
+        let direct = self.wire.frames.missing(self.id).min(buffer.len());
+        let room = buffer.get_mut(..direct).unwrap_or_default();
         loop {
             let spare = self.wire.frames.spare(16 * 1024);
-            match recv(self.socket.as_raw_fd(), spare, MsgFlags::empty()) {
+            let mut parts = [IoSliceMut::new(room), IoSliceMut::new(spare)];
+            let parts = if direct > 0 { &mut parts[..] } else { parts.split_at_mut(1).1 };
+            match readv(&self.socket, parts) {
                 Ok(0) => {
                     self.gone = true;
                     return Err(ReadError::Gone);
                 }
                 Ok(count) => {
-                    self.wire.frames.advance(count);
-                    return Ok(());
+                    let past = count.min(direct);
+                    if past > 0 {
+                        self.wire.frames.taken(past);
+                    }
+                    self.wire.frames.advance(count - past);
+                    return Ok(past);
                 }
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
@@ -255,8 +266,8 @@ fn poll_timeout(time: Duration) -> PollTimeout {
 
 fn copy(from: &[u8], to: &mut [u8]) -> usize {
     let count = from.len().min(to.len());
-    for (to, from) in to.iter_mut().zip(from.iter()) {
-        *to = *from;
+    if let (Some(to), Some(from)) = (to.get_mut(..count), from.get(..count)) {
+        to.copy_from_slice(from);
     }
     count
 }
@@ -277,7 +288,10 @@ impl Exchange for WorkerExchange<'_> {
                 return result;
             }
             self.ask()?;
-            self.receive()?;
+            match self.receive(buffer)? {
+                0 => {}
+                count => return Ok(count),
+            }
         }
     }
 
