@@ -56,6 +56,13 @@ impl Outgoing {
         }
     }
 
+    /// These bytes are to be sent as well.
+    pub fn add(&mut self, record: &[u8]) {
+        self.block.truncate(self.left.end);
+        self.block.extend_from_slice(record);
+        self.left.end = self.block.len();
+    }
+
     /// These records are to be sent.
     pub fn set(&mut self, records: &[&[u8]]) {
         self.block.clear();
@@ -79,7 +86,9 @@ mod tests {
         assert_eq!(outgoing.rest(), b"\x01\x05\x00\x01\x00\x03\x00\x00abc");
         outgoing.sent(9);
         assert_eq!(outgoing.rest(), b"bc");
-        outgoing.sent(2);
+        outgoing.add(b"end");
+        assert_eq!(outgoing.rest(), b"bcend");
+        outgoing.sent(5);
         assert!(outgoing.is_empty());
         outgoing.set(&[b"end", b"ed"]);
         assert_eq!(outgoing.rest(), b"ended");

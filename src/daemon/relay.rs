@@ -391,6 +391,11 @@ impl<'r> Relay<'r> {
                 self.quiet = Duration::ZERO;
                 attempt.records = attempt.records.wrapping_add(1);
                 attempt.outgoing.set_body(count);
+                if self.input.has_ended() {
+                    // Goes along with the last bytes: an application that has read them may answer at once.
+                    self.body_read = true;
+                    attempt.outgoing.add(&request::stdin_end(REQUEST_ID));
+                }
             }
             Ok(Read::End) => {
                 self.body_read = true;

@@ -58,9 +58,14 @@ impl<'r> Input<'r> {
         self.read_into(room, blocking, false)
     }
 
-    /// Fills `room` with what there is, without waiting. An error stays.
+    /// Fills `room` with what there is, without waiting, and sees the end if it is right behind that. An error stays.
     pub fn read_all(&mut self, room: &mut [u8]) -> Result<Read, Error> {
-        self.read_into(room, Blocking::Now, true)
+        let read = self.read_into(room, Blocking::Now, true);
+        if !self.ended && !is_cut(self.request, self.received) {
+            let next = Bucket::first(&mut self.brigade);
+            self.ended = next.is_some_and(|bucket| bucket.kind() == Kind::End);
+        }
+        read
     }
 
     fn read_into(

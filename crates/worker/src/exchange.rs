@@ -47,6 +47,8 @@ pub(crate) struct WorkerExchange<'c> {
     taken: usize,
     /// Bytes to be sent before anything else.
     pending: Vec<u8>,
+    /// The last read took all that there was, so that the next one has to wait.
+    dry: bool,
     ended: bool,
     gone: bool,
 }
@@ -66,6 +68,7 @@ impl<'c> WorkerExchange<'c> {
             body: Vec::new(),
             taken: 0,
             pending: Vec::new(),
+            dry: false,
             ended: false,
             gone: false,
         }
@@ -99,8 +102,15 @@ impl<'c> WorkerExchange<'c> {
         self.finish()
     }
 
-    fn finish(&self) -> Finish {
-        // What is on its way of a body that was asked for would come before the next request.
+    fn finish(&mut self) -> Finish {
+        // What is on its way of a body that was asked for would come before the next request. Its end is mostly here,
+        // though the application had no reason to look for it.
+        while self.asked && !self.wire.responder.stdin_ended() {
+            match self.wire.responder.next(&mut self.wire.frames) {
+                Ok(Some(Event::Stdin(_) | Event::StdinEnd)) => {}
+                _ => break,
+            }
+        }
         let rest = self.asked && !self.wire.responder.stdin_ended();
         if self.ended && !self.gone && !rest { Finish::Keep } else { Finish::Close }
     }
@@ -228,15 +238,24 @@ impl<'c> WorkerExchange<'c> {
         let direct = self.wire.frames.missing(self.id).min(buffer.len());
         let room = buffer.get_mut(..direct).unwrap_or_default();
         loop {
+            if self.dry {
+                let time = if self.pull { self.patience } else { self.timeout };
+                if !self.wait(PollFlags::POLLIN, time) {
+                    return Err(ReadError::TimedOut);
+                }
+                self.dry = false;
+            }
             let spare = self.wire.frames.spare(16 * 1024);
             let mut parts = [IoSliceMut::new(room), IoSliceMut::new(spare)];
             let parts = if direct > 0 { &mut parts[..] } else { parts.split_at_mut(1).1 };
+            let most = parts.iter().map(|part| part.len()).sum();
             match readv(&self.socket, parts) {
                 Ok(0) => {
                     self.gone = true;
                     return Err(ReadError::Gone);
                 }
                 Ok(count) => {
+                    self.dry = count < most;
                     let past = count.min(direct);
                     if past > 0 {
                         self.wire.frames.taken(past);
@@ -245,12 +264,7 @@ impl<'c> WorkerExchange<'c> {
                     return Ok(past);
                 }
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => {
-                    let time = if self.pull { self.patience } else { self.timeout };
-                    if !self.wait(PollFlags::POLLIN, time) {
-                        return Err(ReadError::TimedOut);
-                    }
-                }
+                Err(Errno::EAGAIN) => self.dry = true,
                 Err(_) => {
                     self.gone = true;
                     return Err(ReadError::Gone);
@@ -466,6 +480,51 @@ mod tests {
         let mut all = room[..count].to_vec();
         front.read_to_end(&mut all).unwrap();
         (all, descriptors)
+    }
+
+    /// What becomes of the connection when the application has read as much as was declared, of a body of 200,000 bytes
+    /// that ends with its last bytes or later.
+    fn read_to_the_declared_length(end_is_here: bool) -> Finish {
+        let (mut front, worker) = UnixStream::pair().unwrap();
+        let socket = OwnedFd::from(worker);
+        nix::fcntl::fcntl(&socket, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
+            .unwrap();
+        let mut wire = Wire::new(1);
+        let mut opening = Vec::new();
+        fastcgi::request::begin(&mut opening, 1, fastcgi::Role::Responder, true);
+        fastcgi::request::Params::new(&mut opening, 1).finish();
+        wire.frames.spare(opening.len())[..opening.len()].copy_from_slice(&opening);
+        wire.frames.advance(opening.len());
+        wire.responder.next(&mut wire.frames).unwrap();
+
+        let sender = std::thread::spawn(move || {
+            let body: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+            let mut records = Vec::new();
+            for piece in body.chunks(60_000) {
+                fastcgi::request::stream(&mut records, Kind::Stdin, 1, piece);
+            }
+            if end_is_here {
+                records.extend_from_slice(&fastcgi::request::stdin_end(1));
+            }
+            front.write_all(&records).unwrap();
+            (front, body)
+        });
+        let mut exchange = WorkerExchange::new(&socket, &mut wire, 1, Duration::from_secs(5));
+        exchange.pull_body(true);
+        let mut found = vec![0; 200_000];
+        let mut filled = 0;
+        while filled < found.len() {
+            filled += exchange.read(&mut found[filled..]).unwrap();
+        }
+        let (_front, body) = sender.join().unwrap();
+        assert_eq!(found, body);
+        exchange.end(0, ProtocolStatus::RequestComplete)
+    }
+
+    #[test]
+    fn a_connection_is_kept_when_the_end_of_the_body_came_with_its_last_bytes() {
+        assert_eq!(read_to_the_declared_length(true), Finish::Keep);
+        assert_eq!(read_to_the_declared_length(false), Finish::Close);
     }
 
     /// The records of a response.
