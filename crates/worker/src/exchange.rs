@@ -105,9 +105,18 @@ impl<'c> WorkerExchange<'c> {
     fn finish(&mut self) -> Finish {
         // What is on its way of a body that was asked for would come before the next request. Its end is mostly here,
         // though the application had no reason to look for it.
-        while self.asked && !self.wire.responder.stdin_ended() {
+        let mut looked = false;
+        while self.asked && !self.gone && !self.wire.responder.stdin_ended() {
             match self.wire.responder.next(&mut self.wire.frames) {
                 Ok(Some(Event::Stdin(_) | Event::StdinEnd)) => {}
+                Ok(None) if !looked => {
+                    looked = true;
+                    let spare = self.wire.frames.spare(16 * 1024);
+                    match readv(self.socket, &mut [IoSliceMut::new(spare)]) {
+                        Ok(count) if count > 0 => self.wire.frames.advance(count),
+                        _ => break,
+                    }
+                }
                 _ => break,
             }
         }
