@@ -7,6 +7,7 @@ written to a file of the directory that the header `X-At` names.
 import hashlib
 import json
 import os
+import threading
 import time
 import urllib.parse
 
@@ -55,7 +56,8 @@ def tell(environ, function, *arguments):
         "https": environ["mod_ssl.is_https"](),
         "protocol": environ["mod_ssl.var_lookup"]("SSL_PROTOCOL"),
     }
-    with open(os.path.join(at, function + ".new"), "w") as file:
+    # Two requests may be here at once.
+    with open(os.path.join(at, f"{function}.{threading.get_ident()}"), "w") as file:
         json.dump(facts, file)
     os.rename(file.name, os.path.join(at, function))
     deadline = time.monotonic() + 20

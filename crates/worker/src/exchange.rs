@@ -258,7 +258,7 @@ impl<'c> WorkerExchange<'c> {
             let mut parts = [IoSliceMut::new(room), IoSliceMut::new(spare)];
             let parts = if direct > 0 { &mut parts[..] } else { parts.split_at_mut(1).1 };
             let most = parts.iter().map(|part| part.len()).sum();
-            match readv(&self.socket, parts) {
+            match readv(self.socket, parts) {
                 Ok(0) => {
                     self.gone = true;
                     return Err(ReadError::Gone);
