@@ -459,7 +459,8 @@ pub(super) static ROWS: &[Row] = &[
          expanded as the directive's value is. A script that cannot be loaded, an exception, or another answer is 500: \
          the request does not run where it might not belong.\n\n\
          It runs in httpd's own processes, as `WSGIAccessScript` does; `environ` is that of the application without the \
-         keys of `wsgi.` but for `wsgi.errors`. `WSGIRestrictProcess` limits what it can choose.",
+         keys of `wsgi.` but for `wsgi.errors`. `WSGIRestrictProcess` limits what it can choose. Where there is such \
+         a script, no application runs in the main interpreter because it is the only one of its group.",
         "WSGIDispatchScript /srv/dispatch.py",
     ),
     row(

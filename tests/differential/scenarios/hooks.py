@@ -159,6 +159,8 @@ def application_group(environ):
              location=DISPATCH + "\nSetEnv CHOICE chosen", modes_differ=True, needs="WSGIDispatchScript"),
     Scenario("dispatch-callable-expansion", dispatching("callable_object", "return environ['QUERY_STRING']"), tuple(get("?" + name) for name in ("other", "%{ENV:CHOICE}", "%{GLOBAL}")),
              location=DISPATCH + "\nSetEnv CHOICE other", modes_differ=True, needs="WSGIDispatchScript"),
+    Scenario("dispatch-nul", dispatching("application_group", "return 'chosen\\0x'"), (get(),), location=DISPATCH, needs="WSGIDispatchScript"),
+    Scenario("dispatch-callable-without-a-name", dispatching("callable_object", "return ''"), (get(),), location=DISPATCH, needs="WSGIDispatchScript"),
     Scenario("dispatch-none", dispatching("application_group", "return None"), (get(),), location=DISPATCH, modes_differ=True, needs="WSGIDispatchScript"),
     Scenario("dispatch-no-function", dispatching("nothing", "pass"), (get(),), location=DISPATCH, modes_differ=True, needs="WSGIDispatchScript"),
     Scenario("dispatch-wrong-type", dispatching("application_group", "return 1"), (get(),), location=DISPATCH, needs="WSGIDispatchScript"),
