@@ -30,6 +30,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_(cleanup_null|cleanup_register|note_subprocess|tag)",
     "apr_proc_other_child_(register|unregister)",
     "apr_table_(add|addn|clear|get|set|setn|unset|elts|make)",
+    "ap_(copy_scoreboard_worker|exists_scoreboard_image|get_scoreboard_(global|process))",
     "shim_.*",
 ];
 
@@ -51,6 +52,7 @@ const TYPES: &[&str] = &[
     "auth(n|z)_(provider|status)",
     "apr_filetype_e",
     "mpm_child_status",
+    "(global|process|worker)_score",
 ];
 
 /// The C constants and variables that are used.
@@ -71,6 +73,7 @@ const VARS: &[&str] = &[
     "REMOTE_HOST",
     "M_[A-Z]+",
     "(ap_unixd_config|ap_server_conf)",
+    "SERVER_(DEAD|STARTING|READY|BUSY_[A-Z]+|CLOSING|GRACEFUL|IDLE_KILL)",
     "AP_FILTER_ERROR",
     "AP_AUTH_INTERNAL_PER_URI",
     "AUTH(N|Z)_PROVIDER_(GROUP|VERSION)",

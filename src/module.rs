@@ -76,7 +76,7 @@ fn post_config(pools: Pools<'_>, main: Server<'_>) -> Status {
 
 fn child_init(pool: Pool<'_>, main: Server<'_>) {
     log::set_main(main);
-    runtime::enter_child();
+    runtime::enter_child(pool);
     embedded::enter_child(pool);
 }
 

@@ -154,7 +154,7 @@ class TestAccepted:
         config = """WSGISlowRequests 1
 WSGITelemetryOptions All
 WSGIServerMetrics On
-WSGIServerMetrics Off
+WSGIFreeThreading Off
 WSGIFreeThreading On
 <Location /a>
 WSGIPassApacheRequest On
@@ -164,7 +164,7 @@ WSGIEnableSendfile On
         code, said = configtest(config)
         assert code == 0, said
         told = re.findall(r"WRS1041: \S+ warning: (\w+) is accepted but has no effect", said)
-        expected = ["WSGISlowRequests", "WSGITelemetryOptions", "WSGIServerMetrics", "WSGIFreeThreading"]
+        expected = ["WSGISlowRequests", "WSGITelemetryOptions", "WSGIFreeThreading"]
         assert told == [*expected, "WSGIPassApacheRequest"]
 
 

@@ -4,7 +4,7 @@ import os
 import signal
 
 import pytest
-from harness import Httpd
+from harness import Httpd, wait_until
 from harness.client import Truncated
 
 CONFIG = """
@@ -32,6 +32,39 @@ def test_it_says_where_the_application_runs(server, mode):
     assert facts["maximum_processes"] == 1
     assert facts["server_metrics"] is None
     assert facts["run_once"] is False
+
+
+def test_server_metrics_show_httpd_s_scoreboard(mode):
+    config = "WSGIServerMetrics On\nExtendedStatus On\n" + mode.serve(threads=3, server_metrics="On") + CONFIG
+    with Httpd(config) as server:
+        server.error_log.always_allowed.append(STOPPING)
+        server.graceful()
+        assert server.get("/anything?first").status == 200
+        metrics = server.get("/facts?caf\xe9").json["server_metrics"]
+        assert (metrics["server_limit"], metrics["thread_limit"], metrics["running_generation"]) == (8, 32, 1)
+        assert metrics["current_time"] - metrics["restart_time"] >= metrics["running_time"] >= 0
+        assert [process["process_num"] for process in metrics["processes"]] == list(range(8))
+        assert {process["pid"] for process in metrics["processes"]} & set(server.children())
+        assert all(process["generation"] in (0, 1) and process["quiescing"] in (False, True) for process in metrics["processes"])
+        workers = [worker for process in metrics["processes"] for worker in process["workers"]]
+        assert [worker["thread_num"] for worker in workers] == list(range(32)) * 8
+        (mine,) = [worker for worker in workers if "GET /facts?caf\xe9 " in worker["request"]]
+        assert (mine["status"], mine["client"], mine["vhost"]) == ("W", "127.0.0.1", f"127.0.0.1:{server.port}")
+        assert mine["start_time"] > metrics["restart_time"] and mine["stop_time"] <= mine["start_time"]
+
+        def counted():
+            """Those with requests that have ended, as httpd counts them a moment after their response."""
+            places = server.get("/facts").json["server_metrics"]["processes"]
+            return [worker for process in places for worker in process["workers"] if worker["access_count"]]
+
+        assert all(worker["bytes_served"] > 0 for worker in wait_until(counted, "a request that is counted"))
+
+
+def test_server_metrics_of_a_group_have_no_answer_unless_it_may_ask():
+    config = "WSGIServerMetrics On\nWSGIDaemonProcess app\nWSGIDaemonProcess asks server-metrics=On\nWSGIProcessGroup app\n"
+    with Httpd(config + CONFIG) as server:
+        server.error_log.always_allowed.append(STOPPING)
+        assert server.get("/facts").json["server_metrics"] is None
 
 
 def test_the_module_apache_says_what_httpd_is(server):

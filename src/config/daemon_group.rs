@@ -146,9 +146,6 @@ pub struct DaemonGroup {
     pub reload: Reload,
     /// `shrink-timeout`: for how long one process less must have been enough; zero keeps all.
     pub shrink_timeout: Duration,
-
-    /// The options that were given and do nothing in this release.
-    pub ineffective: Vec<&'static str>,
 }
 
 impl DaemonGroup {
@@ -214,7 +211,6 @@ impl DaemonGroup {
             queue_limit: 0,
             reload: Reload::default(),
             shrink_timeout: Duration::from_secs(30),
-            ineffective: Vec::new(),
         }
     }
 
@@ -290,7 +286,6 @@ mod tests {
         assert_eq!(group, DaemonGroup::new("app", Origin::default()));
         assert_eq!((group.processes, group.multiprocess, group.threads), (1, false, 15));
         assert_eq!(group.shutdown_timeout, Duration::from_secs(5));
-        assert!(group.ineffective.is_empty());
     }
 
     #[test]
@@ -318,7 +313,6 @@ mod tests {
         assert_eq!(group.display_name.as_deref(), Some(&b"(wsgi:site)"[..]));
         assert_eq!(group.queue_timeout, Duration::from_secs(45));
         assert_eq!((group.maximum_requests, group.stack_size), (1000, Some(524_288)));
-        assert!(group.ineffective.is_empty());
     }
 
     #[test]

@@ -14,18 +14,11 @@ type Read = fn(&mut DaemonGroup, &Setting<'_>) -> Result<(), Error>;
 
 struct Row {
     name: &'static str,
-    effective: bool,
     read: Read,
 }
 
-/// A row whose option does what it says.
-const fn now(name: &'static str, read: Read) -> Row {
-    Row { name, effective: true, read }
-}
-
-/// A row whose option is checked and kept, with a warning that it does nothing yet.
-const fn later(name: &'static str, read: Read) -> Row {
-    Row { name, effective: false, read }
+const fn row(name: &'static str, read: Read) -> Row {
+    Row { name, read }
 }
 
 /// Numbers that are kept as a C int by mod_wsgi.
@@ -35,234 +28,224 @@ const INT: i64 = i32::MAX as i64;
 const MOST_THREADS: i64 = 65533;
 
 static OPTIONS: &[Row] = &[
-    now("user", |group, value| {
+    row("user", |group, value| {
         group.user = Some(account::user_not_root(value)?);
         Ok(())
     }),
-    now("group", |group, value| {
+    row("group", |group, value| {
         group.group = Some(account::group(value)?);
         Ok(())
     }),
-    now("supplementary-groups", |group, value| {
+    row("supplementary-groups", |group, value| {
         group.supplementary_groups = Some(account::group_list(value)?);
         Ok(())
     }),
-    now("umask", |group, value| {
+    row("umask", |group, value| {
         group.umask = Some(value.umask()?);
         Ok(())
     }),
-    now("chroot", |group, value| {
+    row("chroot", |group, value| {
         group.chroot = Some(value.absolute_path()?);
         Ok(())
     }),
-    now("home", |group, value| {
+    row("home", |group, value| {
         group.home = Some(value.absolute_path()?);
         Ok(())
     }),
-    now("lang", |group, value| {
+    row("lang", |group, value| {
         group.lang = Some(value.text());
         Ok(())
     }),
-    now("locale", |group, value| {
+    row("locale", |group, value| {
         group.locale = Some(value.text());
         Ok(())
     }),
-    now("python-home", |group, value| {
+    row("python-home", |group, value| {
         group.python_home = Some(value.text());
         Ok(())
     }),
-    now("python-path", |group, value| {
+    row("python-path", |group, value| {
         group.python_path = Some(value.text());
         Ok(())
     }),
-    now("python-eggs", |group, value| {
+    row("python-eggs", |group, value| {
         group.python_eggs = Some(value.text());
         Ok(())
     }),
-    now("switch-interval", |group, value| {
+    row("switch-interval", |group, value| {
         group.switch_interval = Some(value.positive_float()?);
         Ok(())
     }),
-    now("display-name", |group, value| {
+    row("display-name", |group, value| {
         group.display_name = Some(value.text());
         Ok(())
     }),
-    now("processes", |group, value| {
+    row("processes", |group, value| {
         let range = value.count_or_range()?;
         (group.least_processes, group.processes) = range.into_inner();
         group.multiprocess = true;
         Ok(())
     }),
-    now("threads", |group, value| {
+    row("threads", |group, value| {
         group.threads = value.integer(0..=MOST_THREADS)?;
         Ok(())
     }),
-    now("stack-size", |group, value| {
+    row("stack-size", |group, value| {
         group.stack_size = Some(value.integer(1..=INT)?);
         Ok(())
     }),
-    now("listen-backlog", |group, value| {
+    row("listen-backlog", |group, value| {
         group.listen_backlog = value.integer(0..=INT)?;
         Ok(())
     }),
-    now("maximum-requests", |group, value| {
+    row("maximum-requests", |group, value| {
         group.maximum_requests = value.integer(0..=INT)?;
         Ok(())
     }),
-    now("cpu-time-limit", |group, value| {
+    row("cpu-time-limit", |group, value| {
         group.cpu_time_limit = value.seconds()?;
         Ok(())
     }),
-    now("cpu-priority", |group, value| {
+    row("cpu-priority", |group, value| {
         group.cpu_priority = value.integer(-INT..=INT)?;
         Ok(())
     }),
-    now("memory-limit", |group, value| {
+    row("memory-limit", |group, value| {
         group.memory_limit = value.bytes()?;
         Ok(())
     }),
-    now("virtual-memory-limit", |group, value| {
+    row("virtual-memory-limit", |group, value| {
         group.virtual_memory_limit = value.bytes()?;
         Ok(())
     }),
-    now("startup-timeout", |group, value| {
+    row("startup-timeout", |group, value| {
         group.startup_timeout = value.seconds()?;
         Ok(())
     }),
-    now("deadlock-timeout", |group, value| {
+    row("deadlock-timeout", |group, value| {
         group.deadlock_timeout = value.seconds()?;
         Ok(())
     }),
-    now("inactivity-timeout", |group, value| {
+    row("inactivity-timeout", |group, value| {
         group.inactivity_timeout = value.seconds()?;
         Ok(())
     }),
-    now("request-timeout", |group, value| {
+    row("request-timeout", |group, value| {
         group.request_timeout = value.seconds()?;
         Ok(())
     }),
-    now("interrupt-timeout", |group, value| {
+    row("interrupt-timeout", |group, value| {
         group.interrupt_timeout = value.seconds()?;
         Ok(())
     }),
-    now("graceful-timeout", |group, value| {
+    row("graceful-timeout", |group, value| {
         group.graceful_timeout = value.seconds()?;
         Ok(())
     }),
-    now("eviction-timeout", |group, value| {
+    row("eviction-timeout", |group, value| {
         group.eviction_timeout = value.seconds()?;
         Ok(())
     }),
-    now("restart-interval", |group, value| {
+    row("restart-interval", |group, value| {
         group.restart_interval = value.seconds()?;
         Ok(())
     }),
-    now("shutdown-timeout", |group, value| {
+    row("shutdown-timeout", |group, value| {
         group.shutdown_timeout = value.seconds()?;
         Ok(())
     }),
-    now("queue-timeout", |group, value| {
+    row("queue-timeout", |group, value| {
         group.queue_timeout = value.seconds()?;
         Ok(())
     }),
-    now("connect-timeout", |group, value| {
+    row("connect-timeout", |group, value| {
         group.connect_timeout = value.seconds()?;
         Ok(())
     }),
-    now("socket-timeout", |group, value| {
+    row("socket-timeout", |group, value| {
         group.socket_timeout = value.seconds()?;
         Ok(())
     }),
-    now("response-socket-timeout", |group, value| {
+    row("response-socket-timeout", |group, value| {
         group.response_socket_timeout = value.seconds()?;
         Ok(())
     }),
-    now("send-buffer-size", |group, value| {
+    row("send-buffer-size", |group, value| {
         group.send_buffer_size = value.buffer(512)?;
         Ok(())
     }),
-    now("receive-buffer-size", |group, value| {
+    row("receive-buffer-size", |group, value| {
         group.receive_buffer_size = value.buffer(512)?;
         Ok(())
     }),
-    now("header-buffer-size", |group, value| {
+    row("header-buffer-size", |group, value| {
         group.header_buffer_size = or(value.buffer(8192)?, DaemonGroup::HEADER_BUFFER);
         Ok(())
     }),
-    now("response-buffer-size", |group, value| {
+    row("response-buffer-size", |group, value| {
         group.response_buffer_size = or(value.buffer(65536)?, DaemonGroup::RESPONSE_BUFFER);
         Ok(())
     }),
-    now("response-flush-delay", |group, value| {
+    row("response-flush-delay", |group, value| {
         group.response_flush_delay = value.milliseconds()?;
         Ok(())
     }),
-    now("socket-user", |group, value| {
+    row("socket-user", |group, value| {
         group.socket_user = Some(account::user(value)?);
         Ok(())
     }),
-    now("script-user", |group, value| {
+    row("script-user", |group, value| {
         group.script_user = Some(account::user(value)?);
         Ok(())
     }),
-    now("script-group", |group, value| {
+    row("script-group", |group, value| {
         group.script_group = Some(account::group(value)?);
         Ok(())
     }),
-    later("server-metrics", |group, value| {
+    row("server-metrics", |group, value| {
         group.server_metrics = value.flag()?;
         Ok(())
     }),
     // From here on our own, which mod_wsgi does not have.
-    now("env", |group, value| {
+    row("env", |group, value| {
         group.environment.push(environment::assignment(value)?);
         Ok(())
     }),
-    now("env-file", |group, value| {
+    row("env-file", |group, value| {
         group.environment_files.push(value.absolute_path()?);
         Ok(())
     }),
-    now("memory-restart", |group, value| {
+    row("memory-restart", |group, value| {
         group.memory_restart = value.size()?;
         Ok(())
     }),
-    now("queue-limit", |group, value| {
+    row("queue-limit", |group, value| {
         group.queue_limit = value.integer(0..=INT)?;
         Ok(())
     }),
-    now("reload", |group, value| {
+    row("reload", |group, value| {
         group.reload = match value.one_of(&["replace", "rolling"])? {
             "rolling" => Reload::Rolling,
             _ => Reload::Replace,
         };
         Ok(())
     }),
-    now("shrink-timeout", |group, value| {
+    row("shrink-timeout", |group, value| {
         group.shrink_timeout = value.seconds()?;
         Ok(())
     }),
 ];
-
-/// The options, and whether each has an effect.
-#[cfg(test)]
-pub fn effects() -> impl Iterator<Item = (&'static str, bool)> {
-    OPTIONS.iter().map(|row| (row.name, row.effective))
-}
 
 /// Reads one option into the group.
 pub(super) fn set(group: &mut DaemonGroup, given: &Assignment) -> Result<(), Error> {
     let Some(row) = OPTIONS.iter().find(|row| row.name.as_bytes() == given.name) else {
         return Err(unknown(DIRECTIVE, names(), given));
     };
-    (row.read)(group, &Setting::option(DIRECTIVE, row.name, &given.value)?)?;
-    if !row.effective && !group.ineffective.contains(&row.name) {
-        group.ineffective.push(row.name);
-    }
-    Ok(())
+    (row.read)(group, &Setting::option(DIRECTIVE, row.name, &given.value)?)
 }
 
 /// The names of all options.
-pub(super) fn names() -> impl Iterator<Item = &'static str> {
+pub fn names() -> impl Iterator<Item = &'static str> {
     OPTIONS.iter().map(|row| row.name)
 }
 
@@ -309,10 +292,8 @@ mod tests {
     }
 
     #[test]
-    fn an_option_without_effect_is_noted_once() {
-        let group = with("server-metrics=Off threads=2 server-metrics=On").unwrap();
-        assert_eq!(group.ineffective, ["server-metrics"]);
-        assert!(group.server_metrics);
+    fn of_an_option_that_is_given_twice_the_last_one_holds() {
+        assert!(with("server-metrics=Off threads=2 server-metrics=On").unwrap().server_metrics);
     }
 
     #[test]

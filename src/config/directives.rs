@@ -243,12 +243,7 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         later::free_threading,
         c"On or Off; accepted for mod_wsgi's sake",
     ),
-    one(
-        c"WSGIServerMetrics",
-        Context::SERVER,
-        later::server_metrics,
-        c"On or Off; accepted for mod_wsgi's sake",
-    ),
+    one(c"WSGIServerMetrics", Context::SERVER, python::server_metrics, c"On or Off"),
     one(
         c"WSGISlowRequests",
         Context::SERVER,

@@ -52,13 +52,6 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fault {
-    /// An option is kept and does nothing.
-    IdleOption {
-        /// The process group.
-        group: Vec<u8>,
-        /// The option.
-        option: &'static str,
-    },
     /// A directive is kept and does nothing.
     IdleDirective {
         /// The directive.
@@ -293,7 +286,6 @@ impl Fault {
     /// The stable id, for the table in `docs/errors.md`.
     pub fn id(&self) -> &'static str {
         match self {
-            Self::IdleOption { .. } => "WRS1040",
             Self::IdleDirective { .. } => "WRS1041",
             Self::DuplicateGroup { .. } => "WRS1042",
             Self::PreloadInNoGroup { .. } => "WRS1043",
@@ -359,11 +351,6 @@ impl Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::IdleOption { group, option } => write!(
-                f,
-                "WSGIDaemonProcess {}: option '{option}' is accepted but has no effect yet",
-                Shown(group)
-            ),
             Self::IdleDirective { directive, because } => {
                 write!(f, "{directive} is accepted but has no effect: {because}")
             }
@@ -573,12 +560,11 @@ mod tests {
     fn a_finding_is_one_line_with_id_and_place() {
         let finding = Finding {
             origin: Origin::new("/etc/a.conf", 3),
-            fault: Fault::IdleOption { group: b"app".to_vec(), option: "cpu-priority" },
+            fault: Fault::IdleDirective { directive: "WSGIX", because: "of rain" },
         };
         assert_eq!(
             finding.to_string(),
-            "WRS1040: /etc/a.conf:3: warning: WSGIDaemonProcess app: option 'cpu-priority' is accepted but \
-             has no effect yet"
+            "WRS1041: /etc/a.conf:3: warning: WSGIX is accepted but has no effect: of rain"
         );
         assert_eq!(finding.severity(), Severity::Warning);
     }

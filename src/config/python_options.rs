@@ -25,6 +25,8 @@ pub struct PythonOptions {
     pub sections: Vec<InterpreterSection>,
     /// Who is told what is counted.
     pub telemetry: Telemetry,
+    /// `WSGIServerMetrics`, for embedded mode.
+    pub server_metrics: bool,
     /// `WSGIDestroyInterpreter`.
     pub destroy_interpreter: Option<bool>,
     /// `WSGICaseSensitivity`.

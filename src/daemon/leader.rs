@@ -52,6 +52,8 @@ pub struct Recipe {
     pub bell: Option<OwnedFd>,
     /// Variables of its environment: of its files first, so that those of the directive win.
     pub environment: Vec<(Vec<u8>, Vec<u8>)>,
+    /// By what it asks for httpd's scoreboard, if it may.
+    pub server_metrics: Option<OwnedFd>,
     /// The end of this pipe says that no httpd process is left that uses the group.
     pub lifeline: OwnedFd,
 }
@@ -89,6 +91,7 @@ impl Recipe {
             scoreboard: self.scoreboard.as_raw_fd(),
             control: control.as_raw_fd(),
             lifeline: self.lifeline.as_raw_fd(),
+            server_metrics: self.server_metrics.as_ref().map_or(0, AsRawFd::as_raw_fd),
             uid: if Uid::effective().is_root() {
                 self.identity.uid()
             } else {
@@ -149,6 +152,7 @@ impl Recipe {
             self.lifeline.as_raw_fd(),
         ];
         keep.extend(&listeners);
+        keep.extend(self.server_metrics.as_ref().map(AsRawFd::as_raw_fd));
         keep.extend(self.bell.as_ref().map(AsRawFd::as_raw_fd));
         let user = User::from_uid(Uid::from_raw(launch.uid)).ok().flatten();
         let options = self.options.arguments();

@@ -9,6 +9,7 @@ pub mod dispatch;
 mod downstream;
 pub mod group;
 pub mod leader;
+pub mod metrics;
 pub mod outgoing;
 pub mod relay;
 pub mod runtime;

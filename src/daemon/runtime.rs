@@ -7,6 +7,7 @@ use crate::config::{self, DaemonGroup, ServerConfig};
 use crate::daemon::chroot;
 use crate::daemon::group::Group;
 use crate::daemon::leader::{Leader, Recipe};
+use crate::daemon::metrics::ServerMetrics;
 use crate::daemon::socket::{LONGEST_PATH, WorkerSocket};
 use crate::httpd::log::{self, Subject};
 use crate::httpd::process::{Event, Watch};
@@ -33,6 +34,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Runtime {
     groups: Vec<Managed>,
+    /// If a group asks for them.
+    server_metrics: Option<ServerMetrics>,
     /// The process that made it; only that one retires it.
     parent: u32,
     /// Its end is seen by the leaders when every httpd process that has it is gone.
@@ -203,11 +206,14 @@ pub fn start(pool: Pool<'_>, main: Server<'_>) {
             return;
         }
     };
+    let server_metrics = server_metrics(main);
     let mut managed = Vec::new();
     for (number, (server, config)) in (1..).zip(groups(main)) {
         let made = plan(main, server, config).and_then(|plan| {
             let lifeline = lifeline.try_clone();
-            let made = lifeline.and_then(|lifeline| manage(pool, main, &plan, number, lifeline));
+            let made = lifeline.and_then(|lifeline| {
+                manage(pool, main, &plan, number, lifeline, server_metrics.as_ref())
+            });
             made.map_err(|error| error.to_string())
         });
         match made {
@@ -216,8 +222,12 @@ pub fn start(pool: Pool<'_>, main: Server<'_>) {
         }
     }
     drop(lifeline);
-    let runtime =
-        Arc::new(Runtime { groups: managed, parent: std::process::id(), _lifeline: held });
+    let runtime = Arc::new(Runtime {
+        groups: managed,
+        server_metrics,
+        parent: std::process::id(),
+        _lifeline: held,
+    });
     replace_current(Some(Arc::clone(&runtime)));
     runtime.groups.iter().for_each(lead);
     let retiring = Arc::downgrade(&runtime);
@@ -229,12 +239,31 @@ pub fn start(pool: Pool<'_>, main: Server<'_>) {
     });
 }
 
+/// By what groups ask for httpd's scoreboard, if one does.
+fn server_metrics(main: Server<'_>) -> Option<ServerMetrics> {
+    if !groups(main).any(|(_, config)| config.server_metrics) {
+        return None;
+    }
+    let made = ServerMetrics::new();
+    if let Err(error) = &made {
+        log::write(
+            main,
+            Level::ERROR,
+            format_args!(
+                "WRS3027: mod_wsgi.server_metrics() has no answer in process groups: no sockets: {error}"
+            ),
+        );
+    }
+    made.ok()
+}
+
 fn manage(
     pool: Pool<'_>,
     main: Server<'_>,
     plan: &Plan<'_>,
     number: usize,
     lifeline: OwnedFd,
+    server_metrics: Option<&ServerMetrics>,
 ) -> io::Result<Managed> {
     let config = plan.config;
     let by_root = Uid::effective().is_root();
@@ -294,6 +323,10 @@ fn manage(
         scoreboard: memory,
         bell,
         lifeline,
+        server_metrics: server_metrics
+            .filter(|_| config.server_metrics)
+            .map(ServerMetrics::asking)
+            .transpose()?,
     };
     let group = Group::new(config.clone(), owner, timeout, board, sockets);
     Ok(Managed { group, recipe, leader: Mutex::default() })
@@ -425,8 +458,11 @@ pub fn child_ended(pid: i32) {
 }
 
 /// A new httpd child; with `httpd -X` the parent itself.
-pub fn enter_child() {
+pub fn enter_child(pool: Pool<'_>) {
     let Some(runtime) = current() else { return };
+    if let Some(metrics) = &runtime.server_metrics {
+        metrics.enter_child(pool);
+    }
     for managed in &runtime.groups {
         managed.group.enter_child();
         if !runtime.is_parent() {

@@ -5,10 +5,10 @@
 
 use crate::config::{Effective, HashSeed, InterpreterSection, PythonOptions};
 use crate::httpd::log::{self, Main};
-use crate::httpd::server;
 use crate::httpd::{
     After, Blocking, Brigade, Input, Level, Read, Request, SendBy, Status, VERSION,
 };
+use crate::httpd::{scoreboard, server};
 use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
 use crate::request::response;
@@ -245,6 +245,19 @@ unsafe extern "C" fn log_request(exchange: *mut c_void, level: c_int, line: Byte
     });
 }
 
+unsafe extern "C" fn server_metrics(
+    to: *mut c_void,
+    put: unsafe extern "C" fn(*mut c_void, Bytes),
+) {
+    guard((), || {
+        if let Some(server) = scoreboard::look() {
+            let bytes = server.encode();
+            // SAFETY: the engine's function and its own pointer; the bytes live for the call.
+            unsafe { put(to, Bytes::new(&bytes)) };
+        }
+    });
+}
+
 unsafe extern "C" fn log_line(level: c_int, line: Bytes) {
     guard((), || {
         // SAFETY: the line lives for the call.
@@ -322,6 +335,7 @@ pub fn start(
         },
         shut_down: options.shuts_down(),
         case_sensitive: options.is_case_sensitive(),
+        server_metrics: options.server_metrics.then_some(server_metrics),
         log: log_line,
     };
     // SAFETY: the engine's version was checked, and all that is handed over lives for the call.

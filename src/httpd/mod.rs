@@ -23,6 +23,7 @@ pub mod process;
 pub mod provider;
 pub mod regex;
 pub mod request;
+pub mod scoreboard;
 pub mod server;
 pub mod status;
 mod sys;

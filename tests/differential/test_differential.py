@@ -52,7 +52,7 @@ class Servers:
 
     def start(self, module, mode):
         """Start it, and let its application process come up."""
-        config = mode.serve(threads=8) + CONFIG + "".join(configuration(scenario, mode) for scenario in SCENARIOS)
+        config = mode.serve(threads=8, server_metrics="On") + CONFIG + "".join(configuration(scenario, mode) for scenario in SCENARIOS)
         httpd = Httpd(config, load=self.load if module == "mod_wsgi" else None, modules=MODULES)
         httpd.error_log.always_allowed.append("")
         for name, text in DOCUMENTS.items():

@@ -62,6 +62,8 @@ pub struct Launch {
     pub control: RawFd,
     /// End of file: no httpd process that can send requests to this group is left.
     pub lifeline: RawFd,
+    /// The socket to ask httpd for its scoreboard by ([`crate::inquiry`]); 0: none.
+    pub server_metrics: RawFd,
     /// The user the group must run as.
     pub uid: u32,
     /// `home=`: also the first entry of `sys.path`.
@@ -210,6 +212,7 @@ numbers! {
     "shrink-timeout" => shrink_timeout,
     "control" => control,
     "lifeline" => lifeline,
+    "server-metrics" => server_metrics,
     "uid" => uid,
     "stack-size" => stack_size,
     "maximum-requests" => maximum_requests,
@@ -414,6 +417,7 @@ mod tests {
             scoreboard: 4,
             control: 6,
             lifeline: 7,
+            server_metrics: 8,
             uid: 33,
             home: Some(b"/srv".to_vec()),
             locale: Some(b"C.UTF-8".to_vec()),

@@ -5,6 +5,7 @@
 //! FastCGI with the few extras of [`wire`]. Nothing here knows httpd or Python.
 
 pub mod ending;
+pub mod inquiry;
 pub mod launch;
 pub mod privileges;
 pub mod scoreboard;

@@ -14,6 +14,7 @@ use std::ffi::{CStr, c_int, c_void};
 
 pub mod bytes;
 pub mod library;
+pub mod server;
 
 pub use bytes::{Bytes, Pair};
 
@@ -86,6 +87,10 @@ pub struct Layer {
     pub switch_interval: f64,
 }
 
+/// Calls its second argument with the first and some bytes, once or not at all.
+pub type ServerMetrics =
+    unsafe extern "C" fn(to: *mut c_void, put: unsafe extern "C" fn(to: *mut c_void, Bytes));
+
 /// What the engine of a process is started with.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -150,6 +155,9 @@ pub struct StartUp {
     pub shut_down: bool,
     /// Paths that differ in case only are different scripts (`WSGICaseSensitivity`).
     pub case_sensitive: bool,
+    /// Hands httpd's scoreboard to `put`, as [`server::Server::encode`] writes it, or does not call it when there is none.
+    /// Called on any thread. Null: `mod_wsgi.server_metrics()` answers nothing (`WSGIServerMetrics`).
+    pub server_metrics: Option<ServerMetrics>,
     /// Writes one line to the server's log. Called on any thread, with or without the GIL.
     pub log: unsafe extern "C" fn(level: c_int, line: Bytes),
 }

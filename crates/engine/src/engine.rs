@@ -21,7 +21,7 @@ use crate::python::Gil;
 use crate::request::lock;
 use crate::start::{Error, StartUp};
 use crate::telemetry::Telemetry;
-use crate::{Answer, Call, Question, Script, ask, call, thread_state};
+use crate::{Answer, Call, Question, Script, ask, call, server, thread_state};
 
 /// The engine of a process.
 pub struct Engine {
@@ -58,6 +58,9 @@ pub fn open(startup: StartUp) -> Result<Engine, Error> {
     let py = unsafe { Gil::assume() };
     fork::set_serving();
     METRICS.set_threads(startup.threads);
+    if let Some(source) = startup.server_metrics {
+        server::set_source(source);
+    }
     let main = Interpreter::main(py, &startup).ok_or(Error::SetUp)?;
     Ok(Engine {
         startup,

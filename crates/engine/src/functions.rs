@@ -13,6 +13,7 @@ use crate::errors;
 use crate::metrics::{Distribution, METRICS, PHASES, Thread, Window};
 use crate::python::{Gil, Kind, Owned, Result, done};
 use crate::sample::Sample;
+use crate::server;
 
 /// A dict that is filled name by name.
 pub(crate) struct Fields<'py> {
@@ -103,13 +104,12 @@ python_fn! {
 }
 
 python_fn! {
-    /// Needs httpd's scoreboard, which is not handed to the engine yet.
     fn server_metrics(
         py,
         _module: *mut ffi::PyObject,
         _none: *mut ffi::PyObject,
     ) -> *mut ffi::PyObject {
-        Ok(py.none().into_ptr())
+        Ok(server::metrics(py)?.into_ptr())
     }
 }
 

@@ -36,6 +36,7 @@ mod ready;
 mod registration;
 mod request;
 mod sample;
+mod server;
 mod stacks;
 mod start;
 mod start_response;
@@ -52,6 +53,7 @@ pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork};
 pub use gil::{Saved, release_gil};
 pub use loader::LoadedScript;
+pub use server::ServerMetricsFn;
 pub use start::{
     Error, HashSeed, Layer, LogFn, Reload, ServerWords, Settings, StartUp, initialise,
 };

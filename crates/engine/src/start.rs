@@ -9,6 +9,7 @@ use std::fmt;
 use engine_abi::Level;
 use pyo3_ffi as ffi;
 
+use crate::server::ServerMetricsFn;
 use crate::telemetry;
 
 /// Writes one line to the server's log. Called on any thread, with or without the GIL.
@@ -129,6 +130,8 @@ pub struct StartUp {
     pub server: ServerWords,
     /// What a changed script means.
     pub reload: Reload,
+    /// Who is asked for `mod_wsgi.server_metrics()`, if anybody.
+    pub server_metrics: Option<ServerMetricsFn>,
     /// The server's log.
     pub log: LogFn,
 }

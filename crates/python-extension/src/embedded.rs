@@ -16,6 +16,7 @@ use smallvec::SmallVec;
 use crate::asking;
 
 pub(crate) static ENGINE: OnceLock<Engine> = OnceLock::new();
+static SERVER_METRICS: OnceLock<engine_abi::ServerMetrics> = OnceLock::new();
 static LOG: OnceLock<unsafe extern "C" fn(c_int, Bytes)> = OnceLock::new();
 
 static TABLE: engine_abi::Engine =
@@ -143,8 +144,25 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
             threads: start.threads,
         },
         reload: Reload::InPlace,
+        server_metrics: start
+            .server_metrics
+            .filter(|ask| SERVER_METRICS.set(*ask).is_ok())
+            .map(|_| server_metrics as _),
         log,
     }
+}
+
+/// httpd's scoreboard, from the module.
+fn server_metrics() -> Option<Vec<u8>> {
+    unsafe extern "C" fn put(to: *mut c_void, bytes: Bytes) {
+        // SAFETY: the module passes on what it was given below, and the bytes live for the call.
+        let (to, bytes) = unsafe { (&mut *to.cast::<Option<Vec<u8>>>(), bytes.as_slice()) };
+        *to = Some(bytes.to_vec());
+    }
+    let mut found: Option<Vec<u8>> = None;
+    // SAFETY: the module's function may be called on any thread; `found` outlives the call.
+    unsafe { (SERVER_METRICS.get()?)((&raw mut found).cast(), put) };
+    found
 }
 
 /// # Safety

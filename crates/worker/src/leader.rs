@@ -13,6 +13,7 @@ use crate::offspring::Offspring;
 use crate::process;
 use crate::report::{self, Reports};
 use crate::roll::Roll;
+use crate::server;
 use crate::signals::Signals;
 use crate::title;
 use daemon_abi::ending::Ending;
@@ -138,6 +139,9 @@ impl Leader {
         }
         let listeners = launch.listeners.iter().map(|&fd| inherit(fd)).collect::<Result<_, _>>()?;
         let (control, lifeline) = (inherit(launch.control)?, inherit(launch.lifeline)?);
+        if launch.server_metrics != 0 {
+            server::set_socket(inherit(launch.server_metrics)?);
+        }
         let own = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD];
         let signals = Signals::receive(&[&own[..], &HANDED_ON].concat())?;
         let engine = engine::open(process::start_up(&launch)).map_err(io::Error::other)?;

@@ -24,6 +24,7 @@ mod pulse;
 mod report;
 mod roll;
 mod seats;
+mod server;
 mod service;
 mod signals;
 mod stacks;

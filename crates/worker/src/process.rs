@@ -10,6 +10,7 @@ use crate::limits;
 use crate::log::{self, line};
 use crate::report::{Report, SeenScript};
 use crate::seats::Seats;
+use crate::server;
 use crate::service;
 use crate::signals::{self, Signals};
 use crate::threads;
@@ -209,6 +210,7 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
             threads: launch.server_threads,
         },
         reload: if launch.rolling { Reload::Keep } else { Reload::Refuse },
+        server_metrics: (launch.server_metrics != 0).then_some(server::metrics),
         log: log::write,
     }
 }

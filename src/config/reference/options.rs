@@ -192,7 +192,12 @@ pub(super) static ROWS: &[OptionRow] = &[
     ),
     option("script-user", "name or `#uid`", "any", "Whom scripts must belong to."),
     option("script-group", "name or `#gid`", "any", "Which group scripts must belong to."),
-    option("server-metrics", "On or Off", "Off", "Whether `mod_wsgi.server_metrics()` answers."),
+    option(
+        "server-metrics",
+        "On or Off",
+        "Off",
+        "Whether `mod_wsgi.server_metrics()` answers, with httpd's scoreboard.",
+    ),
     option(
         "env",
         "NAME=value",

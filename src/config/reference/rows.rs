@@ -371,8 +371,10 @@ pub(super) static ROWS: &[Row] = &[
         Place::Main,
         "WSGIServerMetrics On|Off",
         "Off",
-        "Accepted for configurations of mod_wsgi; this release has no server metrics yet.",
-        "WSGIServerMetrics Off",
+        "Whether `mod_wsgi.server_metrics()` answers in embedded mode, with httpd's scoreboard: what \
+         each child of httpd and each of its threads does. `ExtendedStatus` decides how much \
+         is in it. For a process group there is the option `server-metrics`.",
+        "WSGIServerMetrics On",
     ),
     row(
         "WSGISlowRequests",

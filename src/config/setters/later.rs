@@ -48,7 +48,6 @@ switches! {
     per_interpreter_gil = "WSGIPerInterpreterGIL":
         "the interpreters of a process share one GIL in this release";
     free_threading = "WSGIFreeThreading": "this release has no engine for Python without the GIL";
-    server_metrics = "WSGIServerMetrics": "this release does not have server metrics yet";
 }
 
 pub fn pass_apache_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {

@@ -57,6 +57,12 @@ pub fn interpreter_options(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: 
     Ok(())
 }
 
+pub fn server_metrics(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+    const DIRECTIVE: &str = "WSGIServerMetrics";
+    globals(command, scope, DIRECTIVE)?.python.server_metrics = flag(DIRECTIVE, word)?;
+    Ok(())
+}
+
 pub fn python_home(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     let globals = globals(command, scope, "WSGIPythonHome")?;
     globals.python_home = Some(word.to_bytes().to_vec());

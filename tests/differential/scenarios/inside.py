@@ -3,9 +3,9 @@
 from ..scenario import Scenario, Write, get, shown
 
 
-def shown_inside(*expressions, imports="import sys, os, mod_wsgi"):
+def shown_inside(*expressions, imports="import sys, os, mod_wsgi", before="pass"):
     """An application that shows what these are in its process."""
-    return shown(*expressions, imports=imports)
+    return shown(*expressions, imports=imports, before=before)
 
 
 CONNECTS = """
@@ -46,6 +46,15 @@ def application(environ, start_response):
 """, (get(), get(), get())),
     Scenario("apache-module", shown_inside("apache.version", "apache.mpm_name", "apache.maximum_processes", "apache.threads_per_process", imports="import apache"), (get(),), modes_differ=True),
     Scenario("connects", CONNECTS, (get(), get(), Write(CONNECTS + "# changed"), get(), get()), modes_differ=True),
+    Scenario("server-metrics", shown_inside(
+        "[[type(value) for value in metrics.values()] for metrics in (metrics, *metrics['processes'], *metrics['processes'][0]['workers'])]",
+        "[sorted(metrics) for metrics in (metrics, *metrics['processes'], *metrics['processes'][0]['workers'])]",
+        "[metrics[key] for key in ('server_limit', 'thread_limit', 'running_generation', 'running_time')][:3]",
+        "[worker['request'] for process in metrics['processes'] for worker in process['workers'] if worker['status'] == 'W']",
+        "[(process['pid'], process['workers'][0]['status']) for process in metrics['processes'][-1:]]",
+        imports="import mod_wsgi\ndef scoreboard(): return mod_wsgi.server_metrics()\nmetrics = None",
+        before="global metrics; metrics = scoreboard()",
+    ), (get("?a=\xe9"),), config="WSGIServerMetrics On\nExtendedStatus On\n"),
     Scenario("asyncio", """
 import asyncio
 async def work():

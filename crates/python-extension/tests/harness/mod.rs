@@ -95,6 +95,7 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         hash_seed: engine_abi::SEED_OF_ENVIRONMENT,
         shut_down: true,
         case_sensitive: true,
+        server_metrics: None,
         log: server_log,
     };
     if let Some(change) = OPTIONS.get() {
