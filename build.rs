@@ -30,6 +30,7 @@ const FUNCTIONS: &[&str] = &[
     "apr_pool_(cleanup_null|cleanup_register|note_subprocess|tag)",
     "apr_proc_other_child_(register|unregister)",
     "apr_table_(add|addn|clear|get|set|setn|unset|elts|make)",
+    "ap_remove_output_filter_byhandle",
     "ap_(copy_scoreboard_worker|exists_scoreboard_image|get_scoreboard_(global|process))",
     "shim_.*",
 ];

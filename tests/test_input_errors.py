@@ -65,10 +65,11 @@ def test_a_client_that_went_away_is_a_connection_reset_error(server, rendezvous,
         errors_of(errors, "OSError", "")
 
 
-def test_a_stream_that_was_reset_is_a_connection_reset_error(server, rendezvous):
+@pytest.mark.parametrize("headers", [[("content-length", "1000")], []], ids=["with-length", "without-length"])
+def test_a_stream_that_was_reset_is_a_connection_reset_error(server, rendezvous, headers):
     with server.connect_http2() as connection:
         path = f"/app/input_errors.wsgi/told{rendezvous.query}"
-        stream = connection.request("POST", path, [("content-length", "1000")], end=False)
+        stream = connection.request("POST", path, headers, end=False)
         connection.send(stream, b"only this")
         rendezvous.wait_for("begun")
         connection.h2.reset_stream(stream, 8)

@@ -110,7 +110,7 @@ impl<'r> Relay<'r> {
 
     /// Reads what is there of the body, without waiting. An error stays, and is told to the application when it reads on.
     pub fn prepare(&mut self) {
-        if !has_body(self.request) {
+        if !self.request.may_have_body() {
             self.body_read = true;
             return;
         }
@@ -494,13 +494,4 @@ impl<'r> Relay<'r> {
         let status = self.fail(Status::BAD_GATEWAY);
         Ended::Abandoned(status)
     }
-}
-
-/// Whether the request may have a body.
-fn has_body(request: Request<'_>) -> bool {
-    let headers = request.headers_in();
-    headers.get(c"Transfer-Encoding").is_some()
-        || headers.get(c"Content-Length").is_some_and(|it| it.to_bytes() != b"0")
-        // HTTP/2 needs neither header.
-        || (request.connection().is_secondary() && !matches!(request.method().map(|it| it.to_bytes()), Some(b"GET" | b"HEAD")))
 }

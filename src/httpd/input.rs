@@ -7,6 +7,7 @@ use super::bucket::{Blocking, Bucket, Kind};
 use super::request::Request;
 use super::status::Error;
 use super::sys;
+use std::time::{Duration, Instant};
 
 /// What reading gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,12 +189,24 @@ impl<'r> Input<'r> {
     }
 }
 
+/// How long mod_http2 has to say that an end is none. Its other thread does so some microseconds after it, if the system lets it run.
+const SETTLING: Duration = Duration::from_millis(5);
+
 /// Is the end of a body one that mod_http2 makes of a stream that was reset? Over HTTP/1.1 httpd itself looks after that.
 fn is_cut(request: Request<'_>, received: u64) -> bool {
     let connection = request.connection();
+    if !connection.is_secondary() {
+        return false;
+    }
     // A filter that changes the length of the body removes the header.
     let declared = request.headers_in().get(c"Content-Length");
-    let declared = declared.and_then(|text| text.to_str().ok()?.parse::<u64>().ok());
-    connection.is_secondary()
-        && (connection.is_aborted() || declared.is_some_and(|length| received < length))
+    if let Some(length) = declared.and_then(|text| text.to_str().ok()?.parse::<u64>().ok()) {
+        return connection.is_aborted() || received < length;
+    }
+    // Such a stream gets its end like any other, and only then is its connection marked as aborted.
+    let settled = Instant::now() + SETTLING;
+    while request.may_have_body() && !connection.is_aborted() && Instant::now() < settled {
+        std::thread::sleep(SETTLING / 20);
+    }
+    connection.is_aborted()
 }

@@ -475,6 +475,27 @@ impl Request<'_> {
         first.is_some_and(|record| record.ftype < sys::ap_filter_type_AP_FTYPE_PROTOCOL)
     }
 
+    /// May a body have come with it? Over HTTP/2 neither header is needed.
+    pub fn may_have_body(self) -> bool {
+        let headers = self.headers_in();
+        let is_read = || matches!(self.method().map(CStr::to_bytes), Some(b"GET" | b"HEAD"));
+        headers.get(c"Transfer-Encoding").is_some()
+            || headers.get(c"Content-Length").is_some_and(|length| length.to_bytes() != b"0")
+            || (self.connection().is_secondary() && !is_read())
+    }
+
+    /// Has httpd cut no ranges out of the response: who made it answers `Range`, or does not.
+    pub fn keep_whole(self) {
+        let headers = self.headers_in();
+        // The older name is one that httpd knows too.
+        if headers.get(c"Range").is_some() || headers.get(c"Request-Range").is_some() {
+            // SAFETY: the filters of a live request; one that is not there is no fault.
+            unsafe {
+                sys::ap_remove_output_filter_byhandle(self.output_filters(), c"BYTERANGE".as_ptr())
+            };
+        }
+    }
+
     /// Does `CGIPassAuth On` let applications see the headers of authorisation?
     pub fn passes_authorization(self) -> bool {
         // SAFETY: a live request_rec.

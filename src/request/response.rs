@@ -52,7 +52,7 @@ pub fn start_replaced<'h>(
 
 /// Gives status and headers to httpd; the length of the body that the application declares. The strings are copied.
 ///
-/// `Content-Type` and `Content-Length` go through httpd, so that filters by type and ranges work; headers of authentication
+/// `Content-Type` and `Content-Length` go through httpd, so that filters by type work; headers of authentication
 /// survive an error document; everything else keeps its order and its duplicates.
 pub fn start<'h>(
     request: Request<'_>,
@@ -61,6 +61,7 @@ pub fn start<'h>(
     headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
 ) -> Option<u64> {
     let mut declared = None;
+    request.keep_whole();
     request.set_status(status);
     // Without a reason httpd adds the usual one.
     request.set_status_line(status_line.trim_ascii_end());

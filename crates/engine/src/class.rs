@@ -149,6 +149,20 @@ pub(crate) const fn method(
     }
 }
 
+/// A method that takes any arguments.
+pub(crate) const fn method_any_arguments(
+    name: &'static CStr,
+    function: ffi::PyCFunctionWithKeywords,
+    doc: &'static CStr,
+) -> ffi::PyMethodDef {
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr(),
+        ml_meth: ffi::PyMethodDefPointer { PyCFunctionWithKeywords: function },
+        ml_flags: ffi::METH_VARARGS | ffi::METH_KEYWORDS,
+        ml_doc: doc.as_ptr(),
+    }
+}
+
 /// A method without arguments.
 pub(crate) const fn method_no_arguments(
     name: &'static CStr,

@@ -14,8 +14,8 @@ use wsgi::LogLines;
 
 use crate::boundary::python_fn;
 use crate::class::{
-    self, Class, Description, NO_ATTRIBUTE, Table, attribute, method_no_arguments,
-    method_one_argument, slot_doc, slot_table,
+    self, Class, Description, NO_ATTRIBUTE, Table, attribute, method_any_arguments,
+    method_no_arguments, method_one_argument, slot_doc, slot_table,
 };
 use crate::fork;
 use crate::python::{Gil, Kind, Owned, Raised, Result};
@@ -268,6 +268,73 @@ python_fn! {
 }
 
 python_fn! {
+    /// Neither the encoding nor when lines are written can be changed, nor need it.
+    fn reconfigure(
+        py,
+        this: *mut ffi::PyObject,
+        _arguments: *mut ffi::PyObject,
+        _keywords: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: Python hands a method an instance of its type.
+        unsafe { class::data::<Log>(this) }.flush(py)?;
+        Ok(py.none().into_ptr())
+    }
+}
+
+python_fn! {
+    fn unsupported(
+        py,
+        _this: *mut ffi::PyObject,
+        _arguments: *mut ffi::PyObject,
+        _keywords: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        let class = py.import(c"io")?.attr(c"UnsupportedOperation")?;
+        let text = c"a mod_wsgi log stream is for writing only";
+        // SAFETY: the GIL is held; a live class of exceptions and a C string.
+        unsafe { ffi::PyErr_SetString(class.as_ptr(), text.as_ptr()) };
+        Err(Raised)
+    }
+}
+
+python_fn! {
+    fn enter(
+        py,
+        this: *mut ffi::PyObject,
+        _none: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: Python hands a method a live instance.
+        Ok(unsafe { Owned::borrowed(py, this)? }.into_ptr())
+    }
+}
+
+python_fn! {
+    fn exit(
+        py,
+        this: *mut ffi::PyObject,
+        _arguments: *mut ffi::PyObject,
+        _keywords: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject {
+        // SAFETY: Python hands a method an instance of its type.
+        if unsafe { class::data::<Log>(this) }.flush(py).is_err() {
+            py.clear();
+        }
+        Ok(py.none().into_ptr())
+    }
+}
+
+python_fn! {
+    fn always(py, _this: *mut ffi::PyObject, _closure: *mut c_void) -> *mut ffi::PyObject {
+        Ok(py.bool(true).into_ptr())
+    }
+}
+
+python_fn! {
+    fn nothing(py, _this: *mut ffi::PyObject, _closure: *mut c_void) -> *mut ffi::PyObject {
+        Ok(py.none().into_ptr())
+    }
+}
+
+python_fn! {
     fn name(py, this: *mut ffi::PyObject, _closure: *mut c_void) -> *mut ffi::PyObject {
         // SAFETY: Python hands a getter an instance of its type.
         let log = unsafe { class::data::<Log>(this) };
@@ -296,7 +363,8 @@ python_fn! {
     }
 }
 
-static METHODS: Table<[ffi::PyMethodDef; 10]> = Table([
+/// Those of a text stream; `support.py` registers the type as one.
+static METHODS: Table<[ffi::PyMethodDef; 20]> = Table([
     method_one_argument(c"write", write, c"write(text) -> int"),
     method_one_argument(c"writelines", writelines, c"writelines(lines)"),
     method_no_arguments(c"flush", flush, c"flush() logs a line that has not ended"),
@@ -306,19 +374,34 @@ static METHODS: Table<[ffi::PyMethodDef; 10]> = Table([
     method_no_arguments(c"seekable", no, c"False"),
     method_no_arguments(c"writable", yes, c"True"),
     method_no_arguments(c"fileno", fileno, c"raises OSError"),
+    method_any_arguments(c"reconfigure", reconfigure, c"reconfigure() changes nothing"),
+    method_any_arguments(c"detach", unsupported, UNSUPPORTED),
+    method_any_arguments(c"read", unsupported, UNSUPPORTED),
+    method_any_arguments(c"readline", unsupported, UNSUPPORTED),
+    method_any_arguments(c"readlines", unsupported, UNSUPPORTED),
+    method_any_arguments(c"seek", unsupported, UNSUPPORTED),
+    method_any_arguments(c"tell", unsupported, UNSUPPORTED),
+    method_any_arguments(c"truncate", unsupported, UNSUPPORTED),
+    method_no_arguments(c"__enter__", enter, c"the stream"),
+    method_any_arguments(c"__exit__", exit, c"does what flush() does"),
     ffi::PyMethodDef::zeroed(),
 ]);
+
+const UNSUPPORTED: &std::ffi::CStr = c"raises io.UnsupportedOperation";
 
 const fn closure(text: &'static std::ffi::CStr) -> *mut c_void {
     text.as_ptr().cast_mut().cast()
 }
 
-static ATTRIBUTES: Table<[ffi::PyGetSetDef; 6]> = Table([
+static ATTRIBUTES: Table<[ffi::PyGetSetDef; 9]> = Table([
     attribute(c"name", name, std::ptr::null_mut()),
     attribute(c"encoding", text, closure(c"utf-8")),
     attribute(c"errors", text, closure(c"backslashreplace")),
     attribute(c"closed", closed, std::ptr::null_mut()),
     attribute(c"buffer", buffer, std::ptr::null_mut()),
+    attribute(c"line_buffering", always, std::ptr::null_mut()),
+    attribute(c"write_through", always, std::ptr::null_mut()),
+    attribute(c"newlines", nothing, std::ptr::null_mut()),
     NO_ATTRIBUTE,
 ]);
 

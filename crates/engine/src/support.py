@@ -22,6 +22,8 @@ def set_up(module, options):
     if "switch_interval" in options:
         sys.setswitchinterval(options["switch_interval"])
     sys.argv = ["mod_wsgi"]
+    # wsgi.errors is of this type too.
+    io.TextIOBase.register(type(options["stderr"]))
     sys.stderr = _text_stream(options["stderr"])
     if options["restrict_stdout"]:
         sys.stdout = _Restricted("sys.stdout")

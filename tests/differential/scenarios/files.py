@@ -37,6 +37,7 @@ SCENARIOS = [
     Scenario("file-with-length", wrapped("wrapper(content())", '[("Content-Length", "100")]'), (get(),)),
     Scenario("file-with-shorter-length", wrapped("wrapper(content())", '[("Content-Length", "10")]'), (get(), get())),
     Scenario("file-with-longer-length", wrapped("wrapper(content())", '[("Content-Length", "200")]'), (Broken(get()),)),
+    Scenario("range", wrapped("wrapper(content())"), (get("", "Range: bytes=2-4"),)),
     Scenario("file-large", wrapped("wrapper(content(b'x' * 3000000))"), (get(),), exact_framing=True),
     Scenario("file-after-read", wrapped("wrapper(file)", before="file = content(); file.read(3)"), (get(),)),
     Scenario("memory", wrapped("wrapper(io.BytesIO(b'from memory'))"), (get(),)),

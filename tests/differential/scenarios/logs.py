@@ -95,6 +95,33 @@ def application(environ, start_response):
     Scenario("stderr-attributes", shown_streams("sys.stderr.encoding", "sys.stderr.errors", "sys.stderr.isatty()", "sys.stderr.fileno()", "sys.stderr.name", "type(sys.stderr)"), (get(),)),
     Scenario("stdout-attributes", shown_streams("sys.stdout.encoding", "sys.stdout.errors", "sys.stdout.isatty()", "sys.stdout.fileno()", "sys.stdout.name", "type(sys.stdout)"), (get(),)),
     Scenario("errors-results", shown_streams('errors.write("abc\\n")', 'errors.write("caf\\xe9\\n")', "errors.flush()", 'errors.writelines(["x\\n"])', "errors.read()", "errors.write(1)", 'errors.write(b"bytes\\n")', "errors.write()"), (get(),)),
+    Scenario("errors-as-a-text-stream", """
+import codecs, io, json, logging, traceback, warnings
+def application(environ, start_response):
+    errors = environ["wsgi.errors"]
+    results = [isinstance(errors, io.TextIOBase), isinstance(errors, io.IOBase), bool(errors), errors.line_buffering, errors.write_through, errors.newlines, errors.closed]
+    def raised(call, *arguments):
+        try:
+            return call(*arguments)
+        except Exception as error:
+            return [kind.__name__ for kind in type(error).__mro__]
+    results += [raised(getattr(errors, name)) for name in ("fileno", "isatty", "read", "readline", "readlines", "tell", "flush")]
+    results += [raised(errors.seek, 0), errors.reconfigure(line_buffering=True), errors.writelines(line for line in ("one\\n", "two\\n"))]
+    print("printed", 1, file=errors, flush=True)
+    logging.StreamHandler(errors).emit(logging.makeLogRecord({"msg": "by a handler"}))
+    warnings.showwarning(UserWarning("text"), UserWarning, "file", 1, file=errors)
+    try:
+        1 / 0
+    except ZeroDivisionError:
+        traceback.print_exc(file=errors)
+    json.dump({"as": "json"}, errors)
+    errors.write("\\n")
+    with errors as same:
+        results.append(same is errors)
+        print("inside", file=same)
+    start_response("200 OK", [])
+    return [json.dumps(results).encode()]
+""", (get(),)),
     Scenario("errors-buffer", shown_streams('errors.buffer.write(b"bytes\\n")', 'errors.buffer.name', "sys.stdout.buffer.write(b'out\\n')", 'sys.stderr.buffer.write(b"\\xff\\n")'), (get(),)),
     Scenario("stdin", shown_streams("sys.stdin.read()"), (get(),)),
 ]

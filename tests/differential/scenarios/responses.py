@@ -152,6 +152,7 @@ def application(environ, start_response):
     Scenario("last-modified-in-the-future", answer(LAST_MODIFIED % "Sun, 06 Nov 2094 08:49:37 GMT"), (get(),), ignore=("headers",)),
     Scenario("range-is-the-applications", answer('[("Content-Length", "10"), ("Accept-Ranges", "bytes")]', '[b"0123456789"]'), (get("", "Range: bytes=2-4"),)),
     Scenario("range-without-accept", answer('[("Content-Length", "10")]', '[b"0123456789"]'), (get("", "Range: bytes=2-4"),)),
+    Scenario("range-of-one-part", answer(body='(part for part in [b"0123456789"])'), (get("", "Range: bytes=2-4"),)),
     Scenario("range-answered", answer('[("Content-Length", "3"), ("Content-Range", "bytes 2-4/10")]', '[b"234"]', '"206 Partial Content"'), (get("", "Range: bytes=2-4"),)),
     Scenario("deflated", answer('[("Content-Type", "text/html"), ("Content-Length", "2000")]', '[b"x" * 2000]'), (get("", "Accept-Encoding: gzip"),), location="SetOutputFilter DEFLATE", ignore=("body",)),
     Scenario("redirect", answer('[("Location", "http://elsewhere.example/a")]', '[b"there"]', '"302 Found"'), (get(),)),
