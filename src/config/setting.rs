@@ -280,6 +280,7 @@ pub fn unknown(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn of(value: &str) -> Setting<'_> {
         Setting::option("WSGITest", "thing", value.as_bytes()).unwrap()
@@ -376,5 +377,33 @@ mod tests {
             of("spin").one_of(&["default", "fcntl"]).unwrap_err().to_string(),
             "WRS1005: WSGITest: invalid value in 'thing=spin': expected one of default, fcntl"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused_in_one_line_by_every_reader(value: Vec<u8>) {
+            let setting = Setting { directive: "WSGITest", option: Some("thing"), value: &value };
+            let told = [
+                setting.flag().err(),
+                setting.integer::<u32>(0..=i64::MAX).err(),
+                setting.count_or_range().err(),
+                setting.bytes().err(),
+                setting.size().err(),
+                setting.buffer(512).err(),
+                setting.seconds().err(),
+                setting.milliseconds().err(),
+                setting.umask().err(),
+                setting.positive_float().err(),
+                setting.short_time().err(),
+                setting.absolute_path().err(),
+                setting.one_of(&["On", "Off"]).err(),
+                crate::config::python_options::HashSeed::read(&setting).err(),
+                crate::config::environment::assignment(&setting).err(),
+            ];
+            for error in told.into_iter().flatten() {
+                let line = error.to_string();
+                prop_assert!(line.starts_with("WRS10") && !line.contains(['\n', '\0']), "{line}");
+            }
+        }
     }
 }
