@@ -158,7 +158,6 @@ BAD = [
     ("<WSGIInterpreterOptions process-group>", ["WRS1002", "'process-group'"]),
     ("<WSGIInterpreterOptions process-grop=a>", ["WRS1003", "did you mean 'process-group'?"]),
     ("<WSGIInterpreterOptions colour=red>", ["WRS1003", "known options are process-group, application-group"]),
-    ("<WSGIInterpreterOptions application-group=>", ["WRS1004", "'application-group='"]),
     ("<WSGIInterpreterOptions process-group=a process-group=a>", ["WRS1020", "'process-group' is given twice"]),
     ("<WSGIInterpreterOptions process-group=a", ["WRS1001", "'>'"]),
 ]

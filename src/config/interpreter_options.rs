@@ -78,6 +78,10 @@ impl InterpreterSection {
         let mut words = Words::new(selectors);
         while let Some(mut given) = words.option(SECTION)? {
             given.name.make_ascii_lowercase();
+            if given.value.is_empty() {
+                // Here it is a name, as for mod_wsgi: that of embedded mode or the main interpreter.
+                given.value = b"%{GLOBAL}".to_vec();
+            }
             let setting = Setting::known(SECTION, SELECTORS, &given)?;
             let (selector, name) = match setting.option {
                 Some("process-group") => ("process-group", &mut section.process_group),
@@ -116,6 +120,9 @@ mod tests {
         assert_eq!(section.process_group.as_deref(), Some(&b""[..]));
         assert_eq!(section.application_group.as_deref(), Some(&b"a b"[..]));
         assert_eq!(section.specificity(), 2);
+        let empty = parse("process-group= application-group=\"\">").unwrap();
+        assert_eq!(empty.process_group.as_deref(), Some(&b""[..]));
+        assert_eq!(empty.application_group.as_deref(), Some(&b""[..]));
     }
 
     #[test]
@@ -143,7 +150,6 @@ mod tests {
         assert!(told("process-group=a").starts_with("WRS1001: "));
         assert!(told("a>").starts_with("WRS1002: <WSGIInterpreterOptions>: invalid option 'a'"));
         assert!(told("process-grup=a>").ends_with("did you mean 'process-group'?"));
-        assert!(told("process-group=>").starts_with("WRS1004: "));
         assert!(told("process-group=a Process-Group=b>").starts_with("WRS1020: "));
     }
 
