@@ -48,11 +48,31 @@ ACCEPTED = {
     "WSGITrustedProxies": (HTACCESS, ["10.0.0.1 10.0.0.0/8", "10.0.0.0/255.0.0.0 ::1 fd00::/8"]),
     "WSGIEnableSendfile": (HTACCESS, ["Off", "On"]),
     "WSGIGroupAuthoritative": (AUTHORIZATION, ["Off"]),
+    "WSGIPythonHome": (MAIN, ["${VENV}"]),
+    "WSGISocketPrefix": (MAIN, ["run/other", "/tmp/other"]),
+    "WSGIScriptAlias": (
+        SERVER,
+        [
+            "/a /no.wsgi",
+            "/b /no.wsgi process-group=%{GLOBAL} application-group=%{ENV:X} callable-object=app pass-authorization=on",
+            "'/c d' \"/no such.wsgi\"",
+        ],
+    ),
+    "WSGIScriptAliasMatch": (SERVER, ["^/m/(\\w+) /no/$1.wsgi application-group=%{GLOBAL}"]),
+    "WSGIDaemonProcess": (SERVER, ["one", "two processes=2 threads=4"]),
+    "WSGIImportScript": (SERVER, ["/no.wsgi process-group=%{GLOBAL} application-group=%{GLOBAL}"]),
     "WSGIAccessScript": (AUTHORIZATION, ["/a.py", "${APPLICATIONS}/asked.py application-group=%{SERVER}"]),
     "WSGIAuthUserScript": (AUTHORIZATION, ["/a.py", "'/a b.py' application-group=x"]),
     "WSGIAuthGroupScript": (AUTHORIZATION, ["/a.py", "/a.py application-group=%{GLOBAL}"]),
     "WSGIDispatchScript": (SECTION, ["/a.py", "/a.py application-group=%{HOST}"]),
     "WSGIHandlerScript": (SECTION, ["name /a.py", "name /a.py process-group=%{GLOBAL} application-group=%{RESOURCE} pass-authorization=Off"]),
+}
+
+# Those that take more than one argument.
+LISTS = {
+    *("WSGIScriptAlias", "WSGIScriptAliasMatch", "WSGIDaemonProcess", "WSGIImportScript", "WSGIRestrictProcess"),
+    *("WSGITrustedProxyHeaders", "WSGITrustedProxies", "WSGITelemetryService", "WSGITelemetryOptions"),
+    *("WSGIAccessScript", "WSGIAuthUserScript", "WSGIAuthGroupScript", "WSGIDispatchScript", "WSGIHandlerScript"),
 }
 
 FLAG = "On or Off"
@@ -86,6 +106,26 @@ REFUSED = [
     ("WSGIHandlerScript name /a.py process-group=", ["WRS1004", "'process-group='"]),
     ("WSGIHandlerScript name /a.py pass-authorization=Perhaps", ["WRS1006", "'pass-authorization=Perhaps'", FLAG]),
     ("<Location />\nRequire wsgi-group\n</Location>", ["WRS1001", "Require wsgi-group", "the name of a group is missing"]),
+    ("WSGIScriptAlias", ["WRS1001", "WSGIScriptAlias", "URL path is missing"]),
+    ("WSGIScriptAlias /a", ["WRS1001", "WSGIScriptAlias", "path of the script is missing"]),
+    ("WSGIScriptAlias /a /a.wsgi process-group", ["WRS1002", "WSGIScriptAlias", "'process-group'", "option=value"]),
+    ("WSGIScriptAlias /a /a.wsgi proces-group=a", ["WRS1003", "'proces-group=a'", "did you mean 'process-group'?"]),
+    ("WSGIScriptAlias /a /a.wsgi pass-authorization=Perhaps", ["WRS1006", "'pass-authorization=Perhaps'", FLAG]),
+    *[
+        (f"WSGIScriptAlias /a /a.wsgi {option}=", ["WRS1004", "WSGIScriptAlias", f"'{option}='"])
+        for option in ("process-group", "application-group", "callable-object", "pass-authorization")
+    ],
+    ("WSGIScriptAliasMatch ^(/a /a.wsgi", ["WRS1014", "WSGIScriptAliasMatch", "'^(/a'"]),
+    ("WSGIScriptAliasMatch ^/a /a.wsgi colour=red", ["WRS1003", "'colour=red'", "known options are process-group"]),
+    ("WSGIImportScript", ["WRS1001", "WSGIImportScript", "path of the script is missing"]),
+    ("WSGIImportScript /a.py process-group=a", ["WRS1011", "'application-group' is required"]),
+    ("WSGIImportScript /a.py application-group=a", ["WRS1011", "'process-group' is required"]),
+    ("WSGIImportScript /a.py process-grop=a", ["WRS1003", "'process-grop=a'", "did you mean 'process-group'?"]),
+    ("WSGIDaemonProcess", ["WRS1001", "WSGIDaemonProcess", "name of the process group"]),
+    ("WSGIDaemonProcess a thread=1", ["WRS1003", "WSGIDaemonProcess", "'thread=1'", "did you mean 'threads'?"]),
+    ("WSGIDaemonProcess a threads=many", ["WRS1005", "'threads=many'", "whole number from 0 to 65533"]),
+    ("WSGIDaemonProcess a script-user=#0 script-group=#0", ["WRS1012", "'script-user' and 'script-group'"]),
+    ("WSGISocketPrefix " + "a" * 5000, ["WRS1016", "WSGISocketPrefix", "absolute path or one below ServerRoot"]),
     ("WSGIAcceptMutex spin", ["WRS1005", "WSGIAcceptMutex", "'spin'", "fcntl"]),
     ("WSGIMapHEADToGET Perhaps", ["WRS1005", "WSGIMapHEADToGET", "'Perhaps'", "Off, On, Auto"]),
     ("WSGIPythonOptimize much", ["WRS1005", "WSGIPythonOptimize", "'much'", "whole number"]),
@@ -143,7 +183,21 @@ class TestAccepted:
         assert code != 0
         assert name in said
 
-    @pytest.mark.parametrize(("config", "words"), REFUSED, ids=[config.replace("\n", " ") for config, _ in REFUSED])
+    @pytest.mark.parametrize("name", [name for name, (place, _) in ACCEPTED.items() if place == SERVER])
+    def test_a_directive_of_servers_is_refused_in_sections(self, name):
+        code, said = configtest(f"<Location /a>\n{name} {ACCEPTED[name][1][0]}\n</Location>")
+        assert code != 0
+        assert f"{name} not allowed" in said
+
+    @pytest.mark.parametrize("arguments", ["", " a b"], ids=["none", "two"])
+    @pytest.mark.parametrize("name", [name for name in ACCEPTED if name not in LISTS])
+    def test_a_directive_with_one_argument_has_no_other_number_of_them(self, name, arguments):
+        line = f"{name}{arguments}"
+        code, said = configtest(f"<Location />\n{line}\n</Location>" if ACCEPTED[name][0] == AUTHORIZATION else line)
+        assert code != 0
+        assert f"{name} takes one argument, " in said
+
+    @pytest.mark.parametrize(("config", "words"), REFUSED, ids=[config[:60].replace("\n", " ") for config, _ in REFUSED])
     def test_what_is_wrong_is_said(self, config, words):
         code, said = configtest(config)
         assert code != 0, said

@@ -11,6 +11,9 @@ LINE = re.compile(
 
 HARMLESS = {"notice", "info", "debug", *(f"trace{n}" for n in range(1, 9))}
 
+# At SIGTERM the event MPM closes the sockets that its workers have just answered on, and says so of its own doing.
+CLOSED_AT_THE_END = re.compile(r"\(9\)Bad file descriptor: AH0309[23]: ")
+
 # The lines of a Python traceback, but for the last which names the exception.
 TRACEBACK = (
     r"Traceback \(most recent call last\):"
@@ -42,7 +45,7 @@ class Line:
     @property
     def is_harmless(self):
         """Whether the line is of a level which every server may write."""
-        return self.level in HARMLESS
+        return self.level in HARMLESS or (self.module == "mpm_event" and CLOSED_AT_THE_END.match(self.text) is not None)
 
 
 class ErrorLog:
