@@ -68,8 +68,9 @@ fn check_config(_pools: Pools<'_>, main: Server<'_>) -> Status {
 fn post_config(pools: Pools<'_>, main: Server<'_>) -> Status {
     server::add_version_component(pools.config, COMPONENT);
     if server::phase() != Phase::FirstPass && !server::is_config_test() {
-        runtime::start(pools.config, main);
+        // First: what runs in the main interpreter is part of its plan.
         embedded::configure(main);
+        runtime::start(pools.config, main);
     }
     Status::OK
 }

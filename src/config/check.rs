@@ -16,7 +16,7 @@ use super::hook_script::HookScript;
 use super::origin::Origin;
 use super::permission::System;
 use super::server::ServerConfig;
-use super::{check_effect, check_files, check_interpreters, check_sharing};
+use super::{check_effect, check_files, check_interpreters, check_preload, check_sharing};
 
 /// The directive whose names are in [`ServerConfig::mentions`].
 const PROCESS_GROUP: &str = "WSGIProcessGroup";
@@ -111,6 +111,7 @@ pub fn check(site: &Site<'_>, system: &impl System) -> Vec<Finding> {
     }
     check_effect::check(site, &mut found);
     check_interpreters::check(site, &mut found);
+    check_preload::check(site, &mut found);
     check_sharing::check(site, &mut found);
     check_files::check(site, system, &mut found);
     let mut told: Vec<Finding> = Vec::with_capacity(found.len());

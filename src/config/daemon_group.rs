@@ -142,6 +142,8 @@ pub struct DaemonGroup {
     pub memory_restart: u64,
     /// `queue-limit`: how many requests may wait for a worker; 0 for any number.
     pub queue_limit: u32,
+    /// `preload`: the scripts are loaded once for all processes.
+    pub preload: bool,
     /// `reload`: what becomes of the processes when a script changes.
     pub reload: Reload,
     /// `shrink-timeout`: for how long one process less must have been enough; zero keeps all.
@@ -209,6 +211,7 @@ impl DaemonGroup {
             environment_files: Vec::new(),
             memory_restart: 0,
             queue_limit: 0,
+            preload: false,
             reload: Reload::default(),
             shrink_timeout: Duration::from_secs(30),
         }
@@ -236,19 +239,16 @@ impl DaemonGroup {
 
     /// What can only be judged when all options are read.
     fn finish(mut self, by_root: bool) -> Result<Self, Error> {
-        if self.is_elastic() && self.threads == 0 {
-            return Err(Error::ExclusiveOptions {
-                directive: DIRECTIVE,
-                first: "processes=MIN..MAX",
-                second: "threads=0",
-            });
-        }
-        if self.reload == Reload::Rolling && self.threads == 0 {
-            return Err(Error::ExclusiveOptions {
-                directive: DIRECTIVE,
-                first: "reload=rolling",
-                second: "threads=0",
-            });
+        // A group without threads runs its scripts to their end.
+        let for_requests = [
+            ("processes=MIN..MAX", self.is_elastic()),
+            ("reload=rolling", self.reload == Reload::Rolling),
+            ("preload=On", self.preload),
+        ];
+        let given = for_requests.into_iter().find(|(_, given)| *given && self.threads == 0);
+        if let Some((first, _)) = given {
+            let second = "threads=0";
+            return Err(Error::ExclusiveOptions { directive: DIRECTIVE, first, second });
         }
         if self.script_user.is_some() && self.script_group.is_some() {
             return Err(Error::ExclusiveOptions {
@@ -329,6 +329,7 @@ mod tests {
         assert!(!parse("a processes=3..3 threads=0").unwrap().is_elastic());
         assert!(refused("a processes=1..2 threads=0").starts_with("WRS1012: "));
         assert!(refused("a reload=rolling threads=0").starts_with("WRS1012: "));
+        assert!(refused("a preload=On threads=0").starts_with("WRS1012: "));
     }
 
     #[test]

@@ -223,6 +223,10 @@ static OPTIONS: &[Row] = &[
         group.queue_limit = value.integer(0..=INT)?;
         Ok(())
     }),
+    row("preload", |group, value| {
+        group.preload = value.flag()?;
+        Ok(())
+    }),
     row("reload", |group, value| {
         group.reload = match value.one_of(&["replace", "rolling"])? {
             "rolling" => Reload::Rolling,
@@ -266,8 +270,15 @@ mod tests {
 
     #[test]
     fn all_44_options_of_mod_wsgi_and_ours_are_known_once() {
-        const OURS: [&str; 6] =
-            ["env", "env-file", "memory-restart", "queue-limit", "reload", "shrink-timeout"];
+        const OURS: [&str; 7] = [
+            "env",
+            "env-file",
+            "memory-restart",
+            "preload",
+            "queue-limit",
+            "reload",
+            "shrink-timeout",
+        ];
         let known: BTreeSet<_> = names().collect();
         assert_eq!(known.len(), OPTIONS.len());
         assert_eq!(names().filter(|name| !OURS.contains(name)).count(), 44);
@@ -327,6 +338,7 @@ mod tests {
             ("memory-restart=500M", "memory-restart=500X"),
             ("queue-limit=0", "queue-limit=-1"),
             ("reload=Rolling", "reload=roll"),
+            ("preload=on", "preload=yes"),
             ("env=A=", "env=A"),
             ("env=_a1=b=c", "env=1=b"),
             ("env-file=/srv/env", "env-file=srv/env"),

@@ -93,6 +93,20 @@ pub enum Fault {
         /// Where the group is declared.
         declared: Origin,
     },
+    /// `preload=On` has nothing to load.
+    NothingToPreload {
+        /// The process group.
+        group: Vec<u8>,
+    },
+    /// A script is not loaded by `preload=On`, because of its interpreter.
+    NotPreloaded {
+        /// The directive.
+        directive: &'static str,
+        /// The process group.
+        group: Vec<u8>,
+        /// The interpreter's name.
+        application_group: Vec<u8>,
+    },
     /// Requests are to go to a process group of another virtual host.
     ForeignGroup {
         /// The directive.
@@ -304,6 +318,8 @@ impl Fault {
             Self::ClosedPython { .. } => "WRS1056",
             Self::ServiceGroup { .. } => "WRS1057",
             Self::BrokenEnvironment { .. } => "WRS1058",
+            Self::NothingToPreload { .. } => "WRS1070",
+            Self::NotPreloaded { .. } => "WRS1071",
             Self::StrayInSection { .. } => "WRS1060",
             Self::AllowedNoGroup { .. } => "WRS1064",
             Self::NoTrustedHeaders => "WRS1065",
@@ -372,6 +388,19 @@ impl fmt::Display for Fault {
                 write!(f, "{directive}: the script is to be loaded in ")?;
                 foreign_group(f, name, declared)
             }
+            Self::NothingToPreload { group } => write!(
+                f,
+                "WSGIDaemonProcess {}: option 'preload' has nothing to load: no script is known to run in this process group and in \
+                 the main interpreter: give process-group={0} and application-group=%{{GLOBAL}} to a WSGIScriptAlias",
+                Shown(group)
+            ),
+            Self::NotPreloaded { directive, group, application_group } => write!(
+                f,
+                "{directive}: the script runs in application group '{}', so each process loads it itself: preload=On of process \
+                 group '{}' is for the main interpreter (application-group=%{{GLOBAL}})",
+                Shown(application_group),
+                Shown(group)
+            ),
             Self::ForeignGroup { directive, name, declared } => {
                 write!(f, "{directive}: requests would be refused with status 500: they are for ")?;
                 foreign_group(f, name, declared)

@@ -15,6 +15,7 @@ mod check;
 mod check_effect;
 mod check_files;
 mod check_interpreters;
+mod check_preload;
 mod check_sharing;
 mod daemon_group;
 mod daemon_options;
@@ -45,6 +46,7 @@ mod trusted;
 pub mod words;
 
 pub use alias::{ScriptOptions, route};
+pub use check_preload::main_scripts;
 pub use daemon_group::{DaemonGroup, Reload};
 pub use directory::{DirectoryConfig, MapHead};
 pub use effective::{Effective, effective};

@@ -40,6 +40,8 @@ pub struct Recipe {
     pub identity: Identity,
     /// The user of httpd's children.
     pub httpd_uid: u32,
+    /// One process loads those of the main interpreter, and the workers are forked from it.
+    pub preload: bool,
     /// Scripts to load before the first request.
     pub preloads: Vec<Preload>,
     /// The error log of the virtual host that defines the group.
@@ -101,6 +103,7 @@ impl Recipe {
             locale: config.locale.clone(),
             python_path: config.python_path.clone().unwrap_or_default(),
             rolling: config.reload == Reload::Rolling,
+            preload: self.preload,
             preloads: self.preloads.clone(),
             stack_size: config.stack_size.unwrap_or(0) as u64,
             maximum_requests: config.maximum_requests.into(),

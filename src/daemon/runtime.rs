@@ -9,6 +9,7 @@ use crate::daemon::group::Group;
 use crate::daemon::leader::{Leader, Recipe};
 use crate::daemon::metrics::ServerMetrics;
 use crate::daemon::socket::{LONGEST_PATH, WorkerSocket};
+use crate::embedded;
 use crate::httpd::log::{self, Subject};
 use crate::httpd::process::{Event, Watch};
 use crate::httpd::server::{self, Mpm, Phase};
@@ -23,10 +24,12 @@ use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid};
 use std::cell::RefCell;
+use std::ffi::OsStr;
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -316,6 +319,7 @@ fn manage(
         options: main.config::<Wsgi>().globals.python.clone(),
         identity: plan.identity.clone(),
         httpd_uid: httpd.uid,
+        preload: config.preload && plan.preloads.iter().any(|it| it.application_group.is_empty()),
         preloads: plan.preloads.clone(),
         log,
         log_level: log_level(plan.server),
@@ -344,15 +348,26 @@ fn socket_prefix(pool: Pool<'_>, config: &ServerConfig) -> io::Result<Vec<u8>> {
 
 /// The scripts to load when the workers of a group start.
 fn preloads(main: Server<'_>, group: &DaemonGroup) -> Result<Vec<Preload>, String> {
-    config::imports(main.iter().map(|server| server.config::<Wsgi>()))
-        .filter(|import| import.process_group == group.name)
-        .map(|import| {
-            let filename = chroot::inside(group, &import.script);
-            let filename = filename.ok_or_else(|| chroot::outside(group, &import.script))?;
-            let application_group = import.application_group.clone();
-            Ok(Preload { filename: filename.to_vec(), application_group })
-        })
-        .collect()
+    let servers = || main.iter().map(|server| server.config::<Wsgi>());
+    let mut preloads = Vec::new();
+    for import in config::imports(servers()).filter(|it| it.process_group == group.name) {
+        let filename = chroot::inside(group, &import.script);
+        let filename = filename.ok_or_else(|| chroot::outside(group, &import.script))?.to_vec();
+        let application_group = import.application_group.clone();
+        preloads.push(Preload { filename, application_group });
+    }
+    if group.preload {
+        let alone = embedded::runs_in_main_interpreter(&group.name);
+        let scripts = config::main_scripts(servers(), &group.name, alone);
+        for path in scripts.iter().filter(|path| !Path::new(OsStr::from_bytes(path)).is_dir()) {
+            let Some(filename) = chroot::inside(group, path) else { continue };
+            let preload = Preload { filename: filename.to_vec(), application_group: Vec::new() };
+            if !preloads.contains(&preload) {
+                preloads.push(preload);
+            }
+        }
+    }
+    Ok(preloads)
 }
 
 /// The least important level that this server logs for our module.

@@ -71,25 +71,45 @@ class Clients:
         return times[len(times) * 99 // 100]
 
 
-def test_a_script_that_is_touched_under_load_fails_and_delays_no_request():
+def started(options):
+    """A server of one group, not entered yet."""
     httpd = Httpd(
-        """
-        WSGIDaemonProcess app processes=2 threads=4 reload=rolling
-        WSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}
+        f"""
+        WSGIDaemonProcess app processes=2 threads=4 {options}
+        WSGIScriptAlias / ${{SCRIPTS}}/app.wsgi process-group=app application-group=%{{GLOBAL}}
         """
     )
     httpd.script("app.wsgi", SCRIPT.format(version=0, loading=LOADING))
-    with httpd:
+    return httpd
+
+
+def workers(leader):
+    """The processes that answer."""
+    return {pid for pid in processes.children(leader) if not processes.command_line(pid).endswith("preload")}
+
+
+def test_scripts_that_are_preloaded_and_change_under_load_fail_no_request_and_the_next_one_sees_them():
+    with started("preload=On") as httpd:
+        with Clients(httpd, 4) as clients:
+            for version in range(1, 5):
+                httpd.script("app.wsgi", SCRIPT.format(version=version, loading=0.1))
+                assert httpd.get("/", seconds=20).text.split()[1] == str(version)
+        assert not clients.failures
+
+
+@pytest.mark.parametrize("preload", ["Off", "On"])
+def test_a_script_that_is_touched_under_load_fails_and_delays_no_request(preload):
+    with started(f"reload=rolling preload={preload}") as httpd:
         wait_until(lambda: httpd.error_log.count("is ready for requests") == 2, "both processes", 20)
         leader = int(httpd.get("/").text.split()[2])
         with Clients(httpd, 4) as clients:
-            for version in range(1, 5):
+            for version in range(1, 4):
                 time.sleep(0.6)
-                before = processes.children(leader)
+                before = workers(leader)
                 httpd.script("app.wsgi", SCRIPT.format(version=version, loading=LOADING))
                 clients.phase = "rolling"
                 wait_until(
-                    lambda before=before: len(now := processes.children(leader)) == 2 and not set(before) & set(now),
+                    lambda before=before: len(now := workers(leader)) == 2 and not before & now,
                     "both processes to be new and the old ones to have ended",
                     30,
                     0.05,

@@ -74,6 +74,8 @@ pub struct Launch {
     pub python_path: Vec<u8>,
     /// `reload=rolling`: a changed script is loaded by new workers before the old ones end.
     pub rolling: bool,
+    /// `preload=On`: one process loads the scripts, and the workers are forked from it.
+    pub preload: bool,
     /// Scripts to load, in order.
     pub preloads: Vec<Preload>,
     /// Stack of a worker thread in bytes; 0: the system's default.
@@ -209,6 +211,7 @@ numbers! {
     "least-processes" => least_processes,
     "bell" => bell,
     "rolling" => rolling,
+    "preload-once" => preload,
     "shrink-timeout" => shrink_timeout,
     "control" => control,
     "lifeline" => lifeline,
@@ -423,6 +426,7 @@ mod tests {
             locale: Some(b"C.UTF-8".to_vec()),
             python_path: b"/a:/b".to_vec(),
             rolling: true,
+            preload: true,
             preloads: vec![
                 Preload { filename: b"/a.wsgi".to_vec(), application_group: b"x".to_vec() },
                 Preload { filename: b"/b.wsgi".to_vec(), application_group: Vec::new() },

@@ -17,7 +17,7 @@ use crate::gil::{self, release_gil};
 use crate::interpreter::Interpreter;
 use crate::loader::{self, LoadedScript};
 use crate::metrics::METRICS;
-use crate::python::Gil;
+use crate::python::{self, Gil, Owned};
 use crate::request::lock;
 use crate::start::{Error, StartUp};
 use crate::telemetry::Telemetry;
@@ -139,9 +139,9 @@ impl Engine {
     pub fn preload(&self, script: &Script<'_>) -> Result<(), ()> {
         let Some(_running) = Running::begin(self) else { return Err(()) };
         let interpreter = self.interpreter(script.application_group).ok_or(())?;
-        let now = Some(loader::modified(script.filename));
         let found = interpreter.scripts.find(script.filename);
-        found.load(&interpreter, now, false, &self.startup.log).map_err(|_| ())
+        // One that was loaded before this process was forked is left to the first request.
+        found.load(&interpreter, None, false, &self.startup.log).map_err(|_| ())
     }
 
     /// All scripts that are loaded, if one of them has changed since this was last asked; with [`Reload::Keep`](crate::Reload::Keep).
@@ -243,6 +243,51 @@ impl Engine {
     /// calls and for [`Engine::stop`].
     pub fn release_gil(&self) {
         let _kept = release_gil();
+    }
+
+    /// [`fork_away`](fork::fork_away) for a caller on the thread of [`open`] that does not hold the GIL: it is taken, and given
+    /// back on both sides.
+    ///
+    /// # Errors
+    /// What `fork_away` says.
+    pub fn fork_away(&self, tell: &dyn Fn(io::Result<libc::pid_t>)) -> io::Result<Fork> {
+        let Some(_session) = self.main.enter() else {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        };
+        fork::fork_away(tell)
+    }
+
+    /// Hides all objects there are from the garbage collector. Without the GIL.
+    pub fn freeze(&self) {
+        let Some(session) = self.main.enter() else { return };
+        let py = session.py();
+        let freeze =
+            || -> python::Result<()> { py.import(c"gc")?.attr(c"freeze")?.call([]).map(drop) };
+        if freeze().is_err() {
+            // Memory is then shared less.
+            py.clear();
+        }
+    }
+
+    /// The names of Python's threads but the main one. Without the GIL.
+    pub fn thread_names(&self) -> Vec<String> {
+        let Some(session) = self.main.enter() else { return Vec::new() };
+        let py = session.py();
+        let names = || -> python::Result<Vec<String>> {
+            let threading = py.import(c"threading")?;
+            let main = threading.attr(c"main_thread")?.call([])?;
+            let all = threading.attr(c"enumerate")?.call([])?.items();
+            let others = all.iter().filter(|it| it.as_ptr() != main.as_ptr());
+            let text = |it: &Owned<'_>| -> python::Result<String> {
+                let name = it.attr(c"name")?.attr(c"encode")?.call([])?;
+                Ok(String::from_utf8_lossy(name.as_bytes().unwrap_or_default()).into_owned())
+            };
+            others.map(text).collect()
+        };
+        names().unwrap_or_else(|_| {
+            py.clear();
+            Vec::new()
+        })
     }
 
     /// [`fork`](fork::fork) for a caller on the thread of [`open`] that does not hold the GIL: it is taken, and

@@ -43,6 +43,38 @@ pub enum Fork {
 /// # Errors
 /// What `fork` says, that the GIL is not held, or that there are sub-interpreters.
 pub fn fork() -> io::Result<Fork> {
+    // SAFETY: the process has no other thread by the caller's contract.
+    fork_by(|| unsafe { libc::fork() })
+}
+
+/// [`fork`], but for a child that is not this process's: it is handed to the nearest process above that is a subreaper, by a
+/// process between them that ends at once. [`Fork::Parent`] has that one's id, and it is to be waited for. `tell` is
+/// called in it with the id of the child, or why there is none.
+///
+/// # Errors
+/// As of [`fork`].
+pub fn fork_away(tell: &dyn Fn(io::Result<libc::pid_t>)) -> io::Result<Fork> {
+    fork_by(|| {
+        // SAFETY: the process has no other thread by the caller's contract.
+        let between = unsafe { libc::fork() };
+        if between != 0 {
+            return between;
+        }
+        // SAFETY: as above.
+        match unsafe { libc::fork() } {
+            0 => 0,
+            child => {
+                tell(if child < 0 { Err(io::Error::last_os_error()) } else { Ok(child) });
+                // SAFETY: ends the process.
+                unsafe { libc::_exit(0) }
+            }
+        }
+    })
+}
+
+/// Tells Python before and after what forks: it gives 0 in the child, and in the parent the id of a process or a negative
+/// number.
+fn fork_by(forks: impl FnOnce() -> libc::pid_t) -> io::Result<Fork> {
     if !gil::is_held() {
         return Err(io::Error::other("fork needs the GIL"));
     }
@@ -52,7 +84,7 @@ pub fn fork() -> io::Result<Fork> {
     // SAFETY: the GIL is held; each of the three functions is called once, in the process it is for.
     unsafe {
         PyOS_BeforeFork();
-        match libc::fork() {
+        match forks() {
             0 => {
                 PyOS_AfterFork_Child();
                 set_serving();

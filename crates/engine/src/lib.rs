@@ -50,7 +50,7 @@ pub use ask::{Answer, Question};
 pub use engine::{Engine, open};
 pub use engine_abi::{Level, Outcome};
 pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
-pub use fork::{Fork, fork};
+pub use fork::{Fork, fork, fork_away};
 pub use gil::{Saved, release_gil};
 pub use loader::LoadedScript;
 pub use server::ServerMetricsFn;

@@ -10,6 +10,7 @@ use crate::limits;
 use crate::locale;
 use crate::log::{self, line};
 use crate::offspring::Offspring;
+use crate::preloading::{Preloading, Source};
 use crate::process;
 use crate::report::{self, Reports};
 use crate::roll::Roll;
@@ -23,6 +24,7 @@ use daemon_abi::{privileges, spawn};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl::set_child_subreaper;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, waitpid};
@@ -33,6 +35,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 mod number;
+mod preload;
 mod workers;
 
 /// Exit status of a leader that cannot start its group at all.
@@ -68,13 +71,14 @@ const IDLE_PACE: Duration = Duration::from_millis(50);
 /// Both ends of a pipe.
 struct Pipe {
     reader: OwnedFd,
-    writer: OwnedFd,
+    /// Only held.
+    _writer: OwnedFd,
 }
 
 impl Pipe {
     fn new(flags: OFlag) -> io::Result<Self> {
         let (reader, writer) = nix::unistd::pipe2(flags)?;
-        Ok(Self { reader, writer })
+        Ok(Self { reader, _writer: writer })
     }
 }
 
@@ -96,6 +100,8 @@ struct Leader {
     roll: Roll,
     /// How many workers there shall be, where that changes, and what is readable when a request has begun to wait.
     demand: Option<(Demand, OwnedFd)>,
+    /// The processes that load the scripts for all workers, if there are to be any.
+    preloading: Option<Preloading>,
 }
 
 /// What came while the leader waited.
@@ -159,6 +165,10 @@ impl Leader {
             places = used.map_or(0, |last| last + 1).max(launch.least_processes as usize);
         }
         let offspring = Offspring::new(launch.processes(), places, now);
+        if launch.preload {
+            // The workers are forked by another process, and become this one's children when that process lets them go.
+            set_child_subreaper(true)?;
+        }
         let (report, reports) = report::channel()?;
         Ok(Self {
             engine,
@@ -173,6 +183,7 @@ impl Leader {
             offspring,
             roll: Roll::new(launch.processes()),
             demand,
+            preloading: launch.preload.then(Preloading::default),
             launch,
         })
     }
@@ -187,7 +198,7 @@ impl Leader {
             let now = Instant::now();
             let look_again = self.follow_demand(now);
             self.end_spare(now);
-            self = self.fill(now).roll(now);
+            self = self.preload(now).fill(now).roll(now);
             for pid in self.offspring.overdue(now) {
                 line!(
                     Warning,
@@ -198,9 +209,11 @@ impl Leader {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
             let idle_look = self.offspring.has_spare().then(|| now + IDLE_PACE);
-            let loading = self.roll.give_up_at();
-            let wake = [self.offspring.next(), retired_until, look_again, idle_look, loading];
-            let wake = wake.into_iter().flatten().min();
+            let places = self.offspring.next(self.source() != Source::Nobody);
+            let preload = self.preloading.as_ref().and_then(Preloading::next);
+            let loading = [self.roll.give_up_at(), preload];
+            let wake = [places, retired_until, look_again, idle_look].into_iter().chain(loading);
+            let wake = wake.flatten().min();
             // A process that was just killed is reaped by SIGCHLD; do not spin until then.
             let wake = wake.map(|at| at.max(now + Duration::from_millis(20)));
             let events = self.wait(wake, retired_until.is_some())?;
@@ -273,6 +286,7 @@ impl Leader {
     fn stop(mut self, why: &str) -> io::Result<()> {
         line!(Info, "process group '{}' ends: {why}", self.group());
         self.board.set_all_ending(Ending::GroupEnds);
+        self.end_preloading();
         self.tell_workers(Signal::SIGTERM);
         let deadline =
             Instant::now() + Duration::from_millis(self.launch.shutdown_timeout) + REAPING;

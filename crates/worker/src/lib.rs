@@ -19,6 +19,8 @@ mod memory;
 mod messenger;
 mod monitor;
 mod offspring;
+mod preloader;
+mod preloading;
 mod process;
 mod pulse;
 mod report;

@@ -171,7 +171,7 @@ impl<'w> Life<'w> {
         set_limit(worker, patience.saturating_add(shutdown).saturating_add(Duration::from_secs(1)));
         if ending.is_replaced() {
             // The new worker listens on the same socket: nothing that waits there is lost.
-            worker.tell(&Report::Leaves { pid: worker.pid });
+            worker.tell(&Report::Leaves { pid: worker.pid, ending });
         }
         worker.connections.drain();
         if ending.is_fault() {

@@ -16,6 +16,11 @@ pub(crate) fn set(launch: &Launch) {
         let hard = launch.cpu_time_limit.saturating_add(1).saturating_add(shutdown);
         limit(launch, Resource::RLIMIT_CPU, "cpu-time-limit", launch.cpu_time_limit, hard);
     }
+    set_memory(launch);
+}
+
+/// Sets the limits of memory of this process.
+pub(crate) fn set_memory(launch: &Launch) {
     let (data, space) = (launch.memory_limit, launch.virtual_memory_limit);
     if data > 0 {
         limit(launch, Resource::RLIMIT_DATA, "memory-limit", data, data);

@@ -234,9 +234,9 @@ impl Offspring {
         Some(Ended { worker, pause: Some(pause) })
     }
 
-    /// When something is to be done next.
-    pub(crate) fn next(&self) -> Option<Instant> {
-        let places = self.in_use().filter(|place| place.is_empty()).map(|place| place.due);
+    /// When something is to be done next. `fills`: places that are due can be filled.
+    pub(crate) fn next(&self, fills: bool) -> Option<Instant> {
+        let places = self.in_use().filter(|place| fills && place.is_empty()).map(|place| place.due);
         places.chain(self.leaving.iter().map(|it| it.kill_at)).min()
     }
 
@@ -265,7 +265,8 @@ impl Offspring {
     }
 }
 
-fn pause(failures: u32) -> Duration {
+/// The pause after so many failures in a row.
+pub(crate) fn pause(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
         many => FIRST_PAUSE.saturating_mul(1 << (many - 1).min(10)).min(LONGEST_PAUSE),
@@ -284,7 +285,7 @@ mod tests {
         offspring.started(0, 10, now);
         assert_eq!(offspring.due(now), Some(1));
         offspring.started(1, 11, now);
-        assert_eq!((offspring.due(now), offspring.next()), (None, None));
+        assert_eq!((offspring.due(now), offspring.next(true)), (None, None));
     }
 
     #[test]
@@ -336,13 +337,13 @@ mod tests {
         let now = Instant::now();
         let mut offspring = Offspring::new(3, 1, now);
         offspring.started(0, 10, now);
-        assert_eq!((offspring.due(now), offspring.next()), (None, None));
+        assert_eq!((offspring.due(now), offspring.next(true)), (None, None));
         offspring.grow(9, now);
         assert_eq!((offspring.wanted(), offspring.due(now)), (3, Some(1)));
         offspring.started(1, 11, now);
         assert_eq!(offspring.shrink(), Some((2, None)));
         assert_eq!(offspring.shrink(), Some((1, Some(11))));
-        assert_eq!((offspring.wanted(), offspring.due(now), offspring.next()), (1, None, None));
+        assert_eq!((offspring.wanted(), offspring.due(now), offspring.next(true)), (1, None, None));
 
         let until = now + Duration::from_secs(5);
         let spare = Spare { pid: 11, worker: 1, generation: 1, until };

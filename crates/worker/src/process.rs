@@ -36,7 +36,6 @@ pub(crate) struct Inheritance {
     pub(crate) launch: Launch,
     pub(crate) engine: &'static Engine,
     pub(crate) board: Arc<Scoreboard>,
-    pub(crate) order: Order,
     /// The sockets of all workers; the others' are closed.
     pub(crate) listeners: Vec<OwnedFd>,
     /// End of file: the leader died.
@@ -46,7 +45,7 @@ pub(crate) struct Inheritance {
 }
 
 /// Which worker is to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     /// Its place.
     pub(crate) worker: usize,
@@ -230,9 +229,9 @@ fn layer(launch: &Launch, layer: &launch::Layer) -> Layer {
     }
 }
 
-/// Runs a worker to its end. Called in the child of a fork, on its only thread, with the GIL held.
-pub(crate) fn main(inheritance: Inheritance) -> ! {
-    let status = match run(inheritance) {
+/// Runs a worker to its end. Called in the child of a fork, on its only thread, without the GIL.
+pub(crate) fn main(inheritance: Inheritance, order: Order) -> ! {
+    let status = match run(inheritance, &order) {
         Ok(status) => status,
         Err(error) => {
             line!(Critical, "WRS5006: a worker process cannot start: {error}");
@@ -244,8 +243,8 @@ pub(crate) fn main(inheritance: Inheritance) -> ! {
     unsafe { libc::_exit(status) }
 }
 
-fn run(inheritance: Inheritance) -> io::Result<i32> {
-    let Inheritance { launch, engine, board, order, mut listeners, leash, report } = inheritance;
+fn run(inheritance: Inheritance, order: &Order) -> io::Result<i32> {
+    let Inheritance { launch, engine, board, mut listeners, leash, report } = inheritance;
     let place = order.worker;
     if place >= listeners.len() {
         return Err(io::Error::other("there is no socket for it"));
@@ -277,11 +276,9 @@ fn run(inheritance: Inheritance) -> io::Result<i32> {
     title::set(&launch.title);
     limits::set(&launch);
     descriptor::close_in_children()?;
-    // Kept to the end of the process, which does not take it again.
-    let _gil = engine::release_gil();
     engine.prepare_stacks();
     engine.start_telemetry();
-    if !load(engine, &launch, &order) {
+    if !load(engine, &launch, order) {
         return Ok(CANNOT_LOAD);
     }
     let worker = Arc::new(Worker {

@@ -2,6 +2,7 @@
 //!
 //! An application can write there too, so what cannot be read is no report; it can spoil its own group only.
 
+use daemon_abi::ending::Ending;
 use daemon_abi::launch::Preload;
 use fastcgi::pairs;
 use nix::errno::Errno;
@@ -25,7 +26,7 @@ pub(crate) type SeenScript = (Preload, i64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Report {
     /// It finishes its requests: another one is to take its place.
-    Leaves { pid: i32 },
+    Leaves { pid: i32, ending: Ending },
     /// It could take the place of the one it was started to follow.
     Ready { pid: i32 },
     /// A script of it has changed; all that it has loaded.
@@ -58,7 +59,10 @@ impl Report {
             pairs::push(&mut out, name, number.to_string().as_bytes());
         };
         match self {
-            Self::Leaves { pid } => number(b"leaves", (*pid).into()),
+            Self::Leaves { pid, ending } => {
+                number(b"leaves", (*pid).into());
+                number(b"ending", ending.code().into());
+            }
             Self::Ready { pid } => number(b"ready", (*pid).into()),
             Self::Changed { pid, scripts } => {
                 number(b"changed", (*pid).into());
@@ -78,7 +82,7 @@ impl Report {
     }
 
     fn decode(message: &[u8]) -> Option<Self> {
-        let mut told = None;
+        let (mut told, mut ending) = (None, None);
         let mut scripts: Vec<SeenScript> = Vec::new();
         for pair in pairs::iter(message) {
             let (name, value) = pair.ok()?;
@@ -87,6 +91,7 @@ impl Report {
                 b"leaves" | b"ready" | b"changed" => {
                     told = Some((name, i32::try_from(number()?).ok()?));
                 }
+                b"ending" => ending = Ending::from_code(u8::try_from(number()?).ok()?),
                 b"script" => {
                     let filename = value.to_vec();
                     scripts.push((Preload { filename, ..Preload::default() }, 0));
@@ -97,7 +102,7 @@ impl Report {
             }
         }
         Some(match told? {
-            (b"leaves", pid) => Self::Leaves { pid },
+            (b"leaves", pid) => Self::Leaves { pid, ending: ending? },
             (b"ready", pid) => Self::Ready { pid },
             (_, pid) => Self::Changed { pid, scripts },
         })
@@ -147,7 +152,7 @@ mod tests {
     fn reports_come_in_order_and_garbage_is_none() {
         let (workers, leader) = channel().unwrap();
         let reports = [
-            Report::Leaves { pid: 7 },
+            Report::Leaves { pid: 7, ending: Ending::ScriptChanged },
             Report::Ready { pid: 8 },
             Report::Changed { pid: 9, scripts: vec![script(1), script(2)] },
         ];

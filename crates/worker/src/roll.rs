@@ -39,11 +39,29 @@ impl Roll {
         Self { code: 1, places: vec![1; places], scripts, failed: 0, pending: None }
     }
 
-    /// A place was filled with a worker that loads what there is.
-    pub(crate) fn started(&mut self, worker: usize) {
+    /// The newest code.
+    pub(crate) fn code(&self) -> u64 {
+        self.code
+    }
+
+    /// A place was filled with a worker of this code.
+    pub(crate) fn started(&mut self, worker: usize, code: u64) {
         if let Some(place) = self.places.get_mut(worker) {
-            *place = self.code;
+            *place = code;
         }
+    }
+
+    /// There is newer code than any worker has; its number.
+    pub(crate) fn renew(&mut self) -> u64 {
+        self.code += 1;
+        self.code
+    }
+
+    /// The worker in a place refuses what it has loaded; whether that is news.
+    pub(crate) fn refused(&mut self, worker: usize) -> bool {
+        let news = self.places.get(worker) == Some(&self.code);
+        self.code += u64::from(news);
+        news
     }
 
     /// The worker in a place tells of its scripts; whether that is news.
@@ -141,7 +159,7 @@ mod tests {
         assert!(roll.is_overdue(now) && !roll.is_overdue(now));
         roll.took_over();
         assert_eq!((roll.next(all), roll.give_up_at()), (Some(1), None));
-        roll.started(1);
+        roll.started(1, roll.code());
         assert_eq!(roll.next(all), None);
         assert_eq!(roll.scripts().len(), 1);
     }
@@ -154,7 +172,7 @@ mod tests {
         assert!(roll.heard(1, seen(b"a", 2)));
         roll.took_over();
         assert_eq!(roll.next(all), Some(1), "the oldest first");
-        roll.started(1);
+        roll.started(1, roll.code());
         assert_eq!(roll.next(all), Some(0));
     }
 
@@ -174,6 +192,17 @@ mod tests {
         assert!(roll.heard(1, seen(b"a", 3)));
         roll.failed();
         assert_eq!(roll.next(all), Some(0));
+    }
+
+    #[test]
+    fn code_that_all_workers_refuse_is_made_new_once() {
+        let mut roll = Roll::new(2);
+        assert!(roll.refused(1) && !roll.refused(0));
+        assert_eq!(roll.code(), 2);
+        roll.started(1, 2);
+        assert_eq!(roll.next(all), Some(0));
+        assert!(roll.refused(1));
+        assert_eq!((roll.renew(), roll.next(all)), (4, Some(0)));
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) fn script(preload: &Preload) -> Script<'_> {
     }
 }
 
-/// Runs the scripts. On the main thread, with the GIL, and with the signals held that the leader hears.
+/// Runs the scripts. On the main thread, without the GIL, and with the signals held that the leader hears.
 pub(crate) fn run(launch: &Launch, engine: &'static Engine, leash: OwnedFd) -> io::Result<i32> {
     // What the leader hears is not ours any more; the engine then takes what ends a script.
     for signal in signals::HEARD {
@@ -34,7 +34,6 @@ pub(crate) fn run(launch: &Launch, engine: &'static Engine, leash: OwnedFd) -> i
     }
     let signals = signals::Signals::receive(&[Signal::SIGQUIT])?;
     // The process begins to end only when these scripts can say so themselves.
-    let _gil = engine::release_gil();
     engine.serve_scripts();
     engine.prepare_stacks();
     signals::hold(false);

@@ -223,6 +223,16 @@ pub(super) static ROWS: &[OptionRow] = &[
         "How many requests may wait for the group; others get 503 with `Retry-After` at once.",
     ),
     option(
+        "preload",
+        "`On` or `Off`",
+        "`Off`",
+        "One process loads the scripts, and the others are forked from it: they share its memory and start at once. For scripts that run in the \
+         main interpreter and are known before the first request: those of a `WSGIImportScript` or an alias whose process group and \
+         application group `%{GLOBAL}` are given, and the only one of the group. Connections that a script opens when it is loaded would \
+         be shared by all processes, so let it open them with the first request, or in `os.register_at_fork`; one that starts threads when it is loaded \
+         is loaded by each process itself, which the error log tells. When a script changes, another process loads it.",
+    ),
+    option(
         "reload",
         "`replace` or `rolling`",
         "`replace`",

@@ -1,14 +1,16 @@
 //! The life of the workers as their leader sees it: they are forked, follow each other, and end.
 
-use super::{Leader, Pipe};
+use super::Leader;
 use crate::log::line;
-use crate::process::{self, CANNOT_LOAD, Inheritance, Order};
+use crate::preloading::{Preloading, Source};
+use crate::process::{self, CANNOT_LOAD, Order};
 use crate::report::{Report, SeenScript};
 use crate::signals;
 use daemon_abi::ending::Ending;
 use daemon_abi::scoreboard::{Death, State};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// How long a worker may load scripts that is to follow another one, if `startup-timeout` does not say. Until then the other
@@ -19,6 +21,9 @@ impl Leader {
     /// Fills the empty places.
     pub(super) fn fill(mut self, now: Instant) -> Self {
         while let Some(worker) = self.offspring.due(now) {
+            if self.source() == Source::Nobody {
+                break;
+            }
             let order = Order { worker, follows: false, scripts: self.roll.scripts() };
             self = self.start(order);
         }
@@ -37,49 +42,63 @@ impl Leader {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
             }
         }
-        let Some(worker) = self.roll.next(|worker| self.offspring.is_filled(worker)) else {
-            return self;
-        };
-        let time = match self.launch.startup_timeout {
-            0 => LOADING,
-            time => Duration::from_millis(time),
-        };
-        self.roll.begins(worker, now + time);
+        let next = self.roll.next(|worker| self.offspring.is_filled(worker));
+        let may = self.preloading.as_ref().is_none_or(|it| it.may_roll(self.roll.code()));
+        let Some(worker) = next.filter(|_| may) else { return self };
+        self.roll.begins(worker, now + self.time_to_load());
         let order = Order { worker, follows: true, scripts: self.roll.scripts() };
         self.start(order)
     }
 
-    /// Forks a worker. The child never comes back; it takes what it needs out of the leader.
+    /// How long scripts may be loaded that nobody waits for.
+    pub(super) fn time_to_load(&self) -> Duration {
+        match self.launch.startup_timeout {
+            0 => LOADING,
+            time => Duration::from_millis(time),
+        }
+    }
+
+    /// Makes a worker.
     fn start(mut self, order: Order) -> Self {
+        let forked = match self.source() {
+            Source::Preloader => {
+                let code = self.preloading.as_ref().and_then(|it| it.loaded()).map(|it| it.code);
+                self.fork_from_preloader(&order).map(|pid| (pid, code.unwrap_or_default()))
+            }
+            Source::Leader | Source::Nobody => {
+                self.preloading.iter_mut().for_each(Preloading::does_without);
+                let (leader, forked) = self.fork(&order);
+                self = leader;
+                forked.map(|pid| (pid, self.roll.code()))
+            }
+        };
+        self.started(&order, forked);
+        self
+    }
+
+    /// Forks a worker. The child never comes back; it takes what it needs out of the leader.
+    fn fork(self, order: &Order) -> (Self, io::Result<i32>) {
         // The worker lets them go when it can hear them itself.
         signals::hold(true);
         let forked = engine::fork();
         if !matches!(forked, Ok(engine::Fork::Child)) {
             signals::hold(false);
         }
+        match forked {
+            Ok(engine::Fork::Child) => process::main(self.bequeath(), order.clone()),
+            Ok(engine::Fork::Parent(pid)) => (self, Ok(pid)),
+            Err(error) => (self, Err(error)),
+        }
+    }
+
+    /// A worker was made, or could not be.
+    fn started(&mut self, order: &Order, forked: io::Result<(i32, u64)>) {
         let now = Instant::now();
         match forked {
-            Ok(engine::Fork::Child) => {
-                let Self { launch, engine, board, listeners, leash, report, .. } = self;
-                let Pipe { reader: leash, writer } = leash;
-                drop((writer, self.reports, self.control, self.lifeline, self.signals));
-                drop(self.demand);
-                process::main(Inheritance {
-                    launch,
-                    engine,
-                    board,
-                    order,
-                    listeners,
-                    leash,
-                    report,
-                })
-            }
-            Ok(engine::Fork::Parent(pid)) if order.follows => {
-                self.offspring.successor_started(order.worker, pid);
-            }
-            Ok(engine::Fork::Parent(pid)) => {
+            Ok((pid, _)) if order.follows => self.offspring.successor_started(order.worker, pid),
+            Ok((pid, code)) => {
                 self.offspring.started(order.worker, pid, now);
-                self.roll.started(order.worker);
+                self.roll.started(order.worker, code);
             }
             Err(error) => {
                 line!(
@@ -94,17 +113,37 @@ impl Leader {
                 }
             }
         }
-        self
     }
 
     pub(super) fn read_reports(&mut self) {
         while let Some(report) = self.reports.next() {
             let now = Instant::now();
             match report {
-                Report::Leaves { pid } => self.offspring.leaves(pid, now, self.kill_at(now)),
-                Report::Ready { pid } => self.take_over(pid, now),
+                Report::Leaves { pid, ending } => {
+                    if ending == Ending::ScriptChanged {
+                        self.refused(pid);
+                    }
+                    self.offspring.leaves(pid, now, self.kill_at(now));
+                }
+                Report::Ready { pid } => {
+                    if !self.preloader_ready(pid) {
+                        self.take_over(pid, now);
+                    }
+                }
                 Report::Changed { pid, scripts } => self.changed(pid, scripts),
             }
+        }
+    }
+
+    /// A worker has seen that a script changed, and takes no more requests.
+    fn refused(&mut self, pid: i32) {
+        let (Some(preloading), Some(worker)) =
+            (self.preloading.as_mut(), self.offspring.place_of(pid))
+        else {
+            return;
+        };
+        if self.roll.refused(worker) {
+            preloading.forget();
         }
     }
 
@@ -152,6 +191,9 @@ impl Leader {
 
     fn ended(&mut self, death: Death) {
         let Death { pid, status } = death;
+        if self.preloader_ended(death, Instant::now()) {
+            return;
+        }
         let group = self.group();
         if self.offspring.successor_ended(pid) {
             self.roll.failed();
