@@ -78,7 +78,7 @@ class TestLimits:
     @pytest.fixture(scope="class")
     @classmethod
     def server(cls):
-        config = group("cpu", "cpu-time-limit=1 graceful-timeout=1 shutdown-timeout=1")
+        config = group("cpu", "cpu-time-limit=1 graceful-timeout=20 shutdown-timeout=1")
         config += group("data", "memory-limit=300000000") + group("space", "virtual-memory-limit=2000000000")
         config += group("nice", "cpu-priority=5")
         with Httpd(config) as httpd:

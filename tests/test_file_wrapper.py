@@ -17,7 +17,7 @@ Protocols h2c http/1.1
 """
 
 
-@pytest.fixture(scope="module", params=["On", "Off"], ids=["sendfile", "read"])
+@pytest.fixture(scope="module", params=["On", "Off", "Off\nEnableMMAP On"], ids=["sendfile", "read", "map"])
 def server(mode, request):
     config = CONFIG.replace("{sendfile}", request.param)
     with Httpd(mode.serve() + config, modules=("http2", "deflate")) as httpd:
