@@ -189,6 +189,31 @@ impl Frames {
         }
     }
 
+    /// Takes in what was read between two records: the bytes of a header, and those behind it. How many of the latter are
+    /// content of the `FCGI_STDIN` record of this request, and taken; what else there is waits in the buffer, which has room for
+    /// [`CAPACITY`] in all.
+    pub fn begin(&mut self, request_id: u16, header: &[u8], behind: &[u8]) -> usize {
+        self.put(header);
+        let decoded = header.first_chunk().and_then(|bytes| Header::decode(bytes).ok());
+        if decoded.is_some_and(|header| header.kind == Kind::Stdin && header.content_length > 0) {
+            // Hands nothing out, as nothing of the content is in the buffer.
+            let _ = self.next_span();
+        }
+        let count = self.missing(request_id).min(behind.len());
+        if count > 0 {
+            self.taken(count);
+        }
+        self.put(behind.get(count..).unwrap_or_default());
+        count
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.spare(bytes.len()).get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.advance(bytes.len());
+        }
+    }
+
     /// The number of bytes that came from the socket and were not taken yet.
     #[must_use]
     pub fn buffered(&self) -> usize {
@@ -304,6 +329,34 @@ mod tests {
         feed(&mut frames, &bytes[18..], 100, |piece| pieces.push(piece.content.to_vec()));
         assert_eq!(pieces, [b"0123".to_vec(), b"next".to_vec()]);
         assert!(frames.is_empty());
+    }
+
+    #[test]
+    fn what_comes_behind_a_header_may_be_content_or_anything() {
+        let stdin = |content: &[u8], padding| {
+            let mut bytes = Vec::new();
+            let (kind, content) = (Kind::Stdin, content.to_vec());
+            Record { kind, request_id: 1, content, padding }.append(&mut bytes);
+            bytes
+        };
+        let all = [stdin(b"0123456789", 3), stdin(b"next", 0), stdin(b"", 0)].concat();
+        for end in 0..=all.len() {
+            for id in [1, 2] {
+                let mut frames = Frames::new();
+                let now = &all[..end];
+                let (header, behind) = now.split_at(HEADER_LEN.min(end));
+                let taken = frames.begin(id, header, behind);
+                let mut content = behind[..taken].to_vec();
+                let mut take = |piece: Piece<'_>| content.extend_from_slice(piece.content);
+                while let Some(piece) = frames.next_piece().unwrap() {
+                    take(piece);
+                }
+                feed(&mut frames, &all[end..], 100, take);
+                assert_eq!(content, b"0123456789next", "{end}");
+                assert_eq!(taken, if id == 1 { end.saturating_sub(HEADER_LEN).min(10) } else { 0 });
+                assert!(frames.is_empty());
+            }
+        }
     }
 
     #[test]

@@ -27,6 +27,10 @@ pub(crate) enum Finish {
 /// The most parts of a message the kernel takes at once (`UIO_MAXIOV`).
 const MOST_PARTS: usize = 1024;
 
+/// An application that wants so much of its body gets it straight from the socket, up to that much at once.
+const MUCH: usize = 4 * 1024;
+const MUCH_AT_ONCE: usize = 64 * 1024;
+
 /// Log lines that a front end does not read are kept up to this many bytes.
 const MOST_PENDING: usize = 1 << 20;
 
@@ -244,8 +248,13 @@ impl<'c> WorkerExchange<'c> {
     /// Waits for bytes from the front; how many of the body went straight into `buffer`.
     fn receive(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         // What is not ended is the body of this request.
-        let direct = self.wire.frames.missing(self.id).min(buffer.len());
+        let missing = self.wire.frames.missing(self.id).min(buffer.len());
+        // Between two records: the next one is the body's, mostly.
+        let between = self.asked && buffer.len() >= MUCH && self.wire.frames.is_empty();
+        let direct = if between { buffer.len().min(MUCH_AT_ONCE) } else { missing };
+        let buffer_len = buffer.len();
         let room = buffer.get_mut(..direct).unwrap_or_default();
+        let mut header = [0; fastcgi::HEADER_LEN];
         loop {
             if self.dry {
                 let time = if self.pull { self.patience } else { self.timeout };
@@ -254,17 +263,30 @@ impl<'c> WorkerExchange<'c> {
                 }
                 self.dry = false;
             }
-            let spare = self.wire.frames.spare(16 * 1024);
+            let mut spare = self.wire.frames.spare(16 * 1024);
+            if between {
+                spare = &mut header;
+            } else if direct > 0 && buffer_len >= MUCH {
+                // Behind the content comes another header, and then content that is wanted elsewhere.
+                spare = spare.get_mut(..fastcgi::HEADER_LEN).unwrap_or_default();
+            }
             let mut parts = [IoSliceMut::new(room), IoSliceMut::new(spare)];
-            let parts = if direct > 0 { &mut parts[..] } else { parts.split_at_mut(1).1 };
+            if between {
+                parts.reverse();
+            }
             let most = parts.iter().map(|part| part.len()).sum();
-            match readv(self.socket, parts) {
+            match readv(self.socket, &mut parts) {
                 Ok(0) => {
                     self.gone = true;
                     return Err(ReadError::Gone);
                 }
                 Ok(count) => {
                     self.dry = count < most;
+                    if between {
+                        let head = header.get(..count).unwrap_or(&header);
+                        let behind = room.get(..count - head.len()).unwrap_or_default();
+                        return Ok(self.wire.frames.begin(self.id, head, behind));
+                    }
                     let past = count.min(direct);
                     if past > 0 {
                         self.wire.frames.taken(past);
