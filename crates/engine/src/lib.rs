@@ -30,6 +30,7 @@ mod loader;
 mod measure;
 mod metrics;
 mod module;
+mod objects;
 mod output;
 mod python;
 mod ready;

@@ -23,6 +23,7 @@ mod preloader;
 mod preloading;
 mod process;
 mod pulse;
+mod records;
 mod report;
 mod roll;
 mod seats;
