@@ -150,6 +150,12 @@ class TestStartResponse:
         holds(server, "exc_info_is_not_kept")
 
 
+    def test_must_be_called_before_the_first_bytestring(self, server):
+        assert server.get("/app/faults.wsgi/no_start_response").status == 500
+        server.error_log.expect("RuntimeError: .*start_response")
+        server.error_log.allow(*TRACEBACK_LINES)
+
+
 class TestTheResponse:
     def test_each_bytestring_must_be_transmitted_before_the_next_is_requested(self, server, rendezvous):
         holds_while(server, rendezvous, "one_block_at_a_time")
