@@ -278,6 +278,8 @@ impl<'r> Relay<'r> {
     ) -> Ended {
         // Nothing of the body is on its way that the next request would come behind.
         let again = !attempt.deaf
+            // The worker closes it where a body was broken off.
+            && self.unreadable.is_none()
             && attempt.connection.frames.is_empty()
             && attempt.outgoing.is_empty()
             && (!attempt.pulled || self.body_read);

@@ -56,6 +56,8 @@ pub(crate) struct WorkerExchange<'c> {
     dry: bool,
     ended: bool,
     gone: bool,
+    /// The front said that no more of the body comes: what comes next is another request.
+    aborted: bool,
 }
 
 impl<'c> WorkerExchange<'c> {
@@ -76,6 +78,7 @@ impl<'c> WorkerExchange<'c> {
             dry: false,
             ended: false,
             gone: false,
+            aborted: false,
         }
     }
 
@@ -111,7 +114,7 @@ impl<'c> WorkerExchange<'c> {
         // What is on its way of a body that was asked for would come before the next request. Its end is mostly here,
         // though the application had no reason to look for it.
         let mut looked = false;
-        while self.asked && !self.gone && !self.wire.responder.stdin_ended() {
+        while self.asked && !self.gone && !self.aborted && !self.wire.responder.stdin_ended() {
             match self.wire.responder.next(&mut self.wire.frames) {
                 Ok(Some(Event::Stdin(_) | Event::StdinEnd)) => {}
                 Ok(None) if !looked => {
@@ -224,6 +227,7 @@ impl<'c> WorkerExchange<'c> {
                 Ok(Some(Event::StdinEnd)) => return Some(Ok(0)),
                 Ok(Some(Event::Request(_) | Event::Reply(_))) => {}
                 Ok(Some(Event::Abort(content))) => {
+                    self.aborted = true;
                     return Some(Err(match Abort::parse(content) {
                         Abort::Gone => ReadError::Gone,
                         Abort::TimedOut => ReadError::TimedOut,
@@ -450,6 +454,32 @@ mod tests {
         let mut all = room[..count].to_vec();
         front.read_to_end(&mut all).unwrap();
         (all, descriptors)
+    }
+
+    #[test]
+    fn nothing_is_taken_of_the_next_request_when_the_body_was_broken_off() {
+        let (mut front, worker) = UnixStream::pair().unwrap();
+        let socket = OwnedFd::from(worker);
+        let mut wire = Wire::new(1);
+        let mut opening = Vec::new();
+        fastcgi::request::begin(&mut opening, 1, fastcgi::Role::Responder, true);
+        fastcgi::request::Params::new(&mut opening, 1).finish();
+        wire.frames.spare(opening.len())[..opening.len()].copy_from_slice(&opening);
+        wire.frames.advance(opening.len());
+        wire.responder.next(&mut wire.frames).unwrap();
+
+        let mut exchange = WorkerExchange::new(&socket, &mut wire, 1, Duration::from_secs(5));
+        exchange.pull_body(true);
+        front.write_all(&record::head(Kind::AbortRequest, 1, 1)).unwrap();
+        front.write_all(&Abort::Failed.content()).unwrap();
+        assert_eq!(exchange.read(&mut [0; 10]), Err(ReadError::Failed));
+        // A front that is quick sends another request when it has seen the end of this one.
+        front.write_all(&opening).unwrap();
+        assert_eq!(exchange.end(0, ProtocolStatus::RequestComplete), Finish::Close);
+        drop(socket);
+        // So it learns that none of it was read, and sends it elsewhere.
+        let read = front.read_to_end(&mut Vec::new());
+        assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
     }
 
     /// What becomes of the connection when the application has read as much as was declared, of a body of 200,000 bytes
