@@ -1,6 +1,7 @@
 """Request bodies that cannot be read: what the application is told, what the client gets, and `100 Continue`."""
 
 import json
+import threading
 
 import pytest
 from harness import TRACEBACK, Httpd
@@ -153,3 +154,22 @@ def test_an_http_2_client_is_told_to_go_on(server):
         connection.until(stream, lambda stream: stream.interim)
         connection.send(stream, b"body", end=True)
         assert connection.response(stream).body == b"body"
+
+
+def test_uploads_that_break_cost_no_other_request(server):
+    statuses = {"broken": set(), "whole": set()}
+
+    def break_off():
+        for _ in range(150):
+            statuses["broken"].add(server.request("POST", "/app/input_errors.wsgi/told", [("Transfer-Encoding", "chunked")], b"no chunk\r\n").status)
+
+    def ask():
+        for _ in range(200):
+            statuses["whole"].add(server.get("/app/hello.wsgi").status)
+
+    threads = [threading.Thread(target=target, daemon=True) for target in (break_off, ask, break_off, ask, ask)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert statuses == {"broken": {400}, "whole": {200}}
