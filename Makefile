@@ -62,6 +62,12 @@ test-differential: build venv mod_wsgi ## Compare answers and logs with those of
 	$(VENV)/bin/python -m pytest differential $(PYTEST_ARGS) ||
 		$(call fail,"A difference from mod_wsgi is not listed$(,) or one that is listed is gone; the output is above.")
 
+.PHONY: test-long
+test-long: build venv ## Restart, kill and overload for as long as the tests of reliability promise (about ten minutes).
+	cd tests
+	RELIABILITY=long $(VENV)/bin/python -m pytest -o faulthandler_timeout=1800 reliability --ignore=reliability/test_memory.py $(PYTEST_ARGS) ||
+		$(call fail,"A request was lost$(,) or something was left behind; the output is above.")
+
 .PHONY: test-memcheck
 test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through valgrind and through debug allocators.
 	cd tests

@@ -62,7 +62,8 @@ struct WorkerRow {
     /// The wait status of the last process in this place.
     last_status: AtomicI32,
     last_pid: AtomicI32,
-    requests: AtomicU64,
+    /// Requests that the process has answered.
+    answered: AtomicU64,
     /// Why processes in this place end, each in the cell of its generation: its id, and in the lowest byte the reason.
     endings: [AtomicU64; ENDINGS],
 }
@@ -334,6 +335,7 @@ impl Scoreboard {
             row.state.store(State::Starting.word(), SeqCst);
             row.pid.store(pid, SeqCst);
             row.busy.store(0, SeqCst);
+            row.answered.store(0, SeqCst);
             row.generation.fetch_add(1, SeqCst);
         }
     }
@@ -405,7 +407,6 @@ impl Scoreboard {
     pub fn begin_request(&self, worker: usize, pid: i32) {
         if let Some(row) = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid) {
             row.busy.fetch_add(1, SeqCst);
-            row.requests.fetch_add(1, SeqCst);
         }
     }
 
@@ -413,13 +414,15 @@ impl Scoreboard {
     pub fn end_request(&self, worker: usize, pid: i32) {
         if let Some(row) = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid) {
             let _ = row.busy.fetch_update(SeqCst, SeqCst, |busy| busy.checked_sub(1));
+            row.answered.fetch_add(1, SeqCst);
             self.wake_one();
         }
     }
 
-    /// Requests taken in a worker's place so far.
-    pub fn requests(&self, worker: usize) -> u64 {
-        self.row(worker).map_or(0, |row| row.requests.load(SeqCst))
+    /// How many requests the process `pid` has answered, if it is the last one in a worker's place.
+    pub fn answered(&self, worker: usize, pid: i32) -> u64 {
+        let row = self.row(worker).filter(|row| row.pid.load(SeqCst) == pid);
+        row.map_or(0, |row| row.answered.load(SeqCst))
     }
 
     /// An httpd child takes a row of its own; `None` when there is none left.

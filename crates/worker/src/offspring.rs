@@ -213,7 +213,7 @@ impl Offspring {
         }
     }
 
-    /// A process was reaped. `well`: it ended because it was meant to.
+    /// A process was reaped. `well`: it ended because it was meant to, or had answered requests before.
     pub(crate) fn ended(&mut self, pid: i32, well: bool, now: Instant) -> Option<Ended> {
         if let Some(index) = self.leaving.iter().position(|it| it.pid == pid) {
             let worker = self.leaving.swap_remove(index).worker;

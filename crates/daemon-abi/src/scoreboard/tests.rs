@@ -223,6 +223,7 @@ fn a_thread_that_still_runs_a_request_nobody_waits_for_is_not_free() {
     let child = board.join(1).unwrap();
     let slot = board.acquire(child, patience(0)).unwrap();
     board.begin_request(0, 1000);
+    assert_eq!(board.answered(0, 1000), 0);
     drop(slot);
     assert_eq!(board.acquire(child, patience(0)).unwrap_err(), Refused::Busy);
     std::thread::scope(|scope| {
@@ -233,6 +234,9 @@ fn a_thread_that_still_runs_a_request_nobody_waits_for_is_not_free() {
         board.end_request(0, 1000);
         assert!(waiter.join().unwrap());
     });
+    assert_eq!((board.answered(0, 1000), board.answered(0, 999)), (1, 0));
+    board.worker_started(0, 2000);
+    assert_eq!(board.answered(0, 2000), 0);
 }
 
 #[test]

@@ -211,7 +211,10 @@ impl Leader {
         let well = libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0;
         // A service script that is done at once, however well, must not be started in a tight loop.
         let stays = well && self.launch.threads != 0;
-        let Some(ended) = self.offspring.ended(pid, stays, Instant::now()) else { return };
+        // What ended it after it had answered will not keep the next one from starting.
+        let answered = |worker| self.board.answered(worker, pid) > 0;
+        let well_begun = stays || self.offspring.place_of(pid).is_some_and(answered);
+        let Some(ended) = self.offspring.ended(pid, well_begun, Instant::now()) else { return };
         self.board.worker_ended(ended.worker, death);
         let pause = match ended.pause {
             Some(pause) if !pause.is_zero() => {
