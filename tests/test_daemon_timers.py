@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from harness import Httpd
+from harness import Httpd, processes
 from harness.wait import wait_until
 
 # `deadlock-timeout=0` everywhere else: no timer may need it.
@@ -198,6 +198,28 @@ def test_eviction_timeout_is_the_patience_after_sigusr1(server):
     assert long.status() == 502
     lost(server, "SIGUSR1 (eviction-timeout)", since)
     server.error_log.allow("WRS4021", "WRS5007", "WRS5003")
+
+
+@pytest.mark.ours
+def test_a_worker_that_loads_a_script_shows_its_stacks_and_does_not_outlive_its_leader():
+    config = "WSGIDaemonProcess app shutdown-timeout=1\n"
+    # An alias with both groups is loaded before the first request.
+    config += "WSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}\n"
+    httpd = Httpd(config)
+    httpd.script("app.wsgi", "import time\ntime.sleep(60)\n")
+    with httpd:
+        leader, worker = wait_until(lambda: len(found := sorted(processes.named(httpd, "(wsgi:app)"))) == 2 and found, "a worker")
+
+        def shown():
+            os.kill(leader, signal.SIGQUIT)
+            return httpd.error_log.count(r"wsgi:notice.*app.wsgi.*line 2 in <module>")
+
+        wait_until(shown, "the stacks of the worker", pause=0.3)
+        known = processes.identity(worker)
+        os.kill(leader, signal.SIGKILL)
+        wait_until(lambda: not processes.alive([known]), "the worker to end", 10)
+        httpd.error_log.expect("WRS3004", "WRS5031")
+        httpd.error_log.allow("WRS5003", "WRS5031")
 
 
 @pytest.mark.ours

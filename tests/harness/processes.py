@@ -60,6 +60,11 @@ def command_line(pid):
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
 
 
+def named(server, title):
+    """The processes of a server that `ps` shows under that title."""
+    return [pid for pid in server.descendants() if command_line(pid) == title]
+
+
 def open_files(pid):
     """Descriptor number and what it is, for each open file of a process."""
     found = {}

@@ -13,6 +13,7 @@ mod descriptor;
 mod exchange;
 mod life;
 mod limits;
+mod loading;
 mod locale;
 mod log;
 mod memory;

@@ -7,6 +7,7 @@ use crate::connections::Connections;
 use crate::descriptor::{self, Own};
 use crate::life::Life;
 use crate::limits;
+use crate::loading;
 use crate::log::{self, line};
 use crate::report::{Report, SeenScript};
 use crate::seats::Seats;
@@ -278,7 +279,13 @@ fn run(inheritance: Inheritance, order: &Order) -> io::Result<i32> {
     descriptor::close_in_children()?;
     engine.prepare_stacks();
     engine.start_telemetry();
-    if !load(engine, &launch, order) {
+    let load = || load(engine, &launch, order);
+    let has_scripts = !launch.preloads.is_empty() || !order.scripts.is_empty();
+    let loaded = match has_scripts {
+        true => loading::watched(engine, &launch, &signals, &leash, load)?,
+        false => load(),
+    };
+    if !loaded {
         return Ok(CANNOT_LOAD);
     }
     let worker = Arc::new(Worker {
