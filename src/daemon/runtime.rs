@@ -67,6 +67,9 @@ static CURRENT: RwLock<Option<Arc<Runtime>>> = RwLock::new(None);
 /// early too; others only when httpd looks again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
+/// Likewise, if it ended because somebody told it to.
+const SHORTEST_LIFE: Duration = Duration::from_millis(500);
+
 /// Time for a group to end after its own deadline, before it is killed.
 const REAPING: Duration = Duration::from_secs(3);
 
@@ -420,10 +423,13 @@ fn leader_ended(pid: i32, status: Option<i32>) {
     let Some(runtime) = current() else { return };
     let Some(managed) = runtime.groups.iter().find(|it| it.is_led_by(pid)) else { return };
     let killed = status.is_some_and(|status| libc::WIFSIGNALED(status));
+    let told =
+        status.is_some_and(|status| libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);
     let at_once = {
         let mut leadership = managed.leader.lock().unwrap_or_else(PoisonError::into_inner);
         leadership.leader = None;
-        let good = leadership.started.is_some_and(|at| at.elapsed() >= GOOD_LIFE);
+        let lived = leadership.started.map_or(Duration::ZERO, |at| at.elapsed());
+        let good = lived >= GOOD_LIFE || (told && lived >= SHORTEST_LIFE);
         let first = !std::mem::replace(&mut leadership.hasty, !good);
         good || (killed && first)
     };

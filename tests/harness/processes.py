@@ -56,8 +56,12 @@ def descendants(pid):
 
 
 def command_line(pid):
-    """The arguments of a process as `ps` shows them."""
-    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+    """The arguments of a process as `ps` shows them; nothing when it has ended."""
+    try:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return arguments.replace(b"\0", b" ").decode("utf-8", "replace").strip()
 
 
 def named(server, title):

@@ -1,5 +1,6 @@
 """What is killed costs the requests that run in it, and nothing else: workers, leaders, children of httpd."""
 
+import contextlib
 import os
 import random
 import signal
@@ -61,6 +62,28 @@ def test_a_killed_worker_costs_only_the_requests_that_run_in_it():
         # Nobody waited for a process that was not there: the others answered.
         assert max(answer.taken for answer in load.answers) < 5
         httpd.error_log.allow("WRS3017", "WRS5005")
+
+
+def test_a_group_that_is_told_to_end_as_a_whole_loses_no_request():
+    # As by `pkill`, which is how the processes of mod_wsgi are restarted.
+    with started("processes=2 threads=2") as httpd:
+        with Load(httpd, clients=4, path="/?0.01") as load:
+            for _ in range(often(3, 20)):
+                before = processes.named(httpd, "(wsgi:app)")
+                for pid in before:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGTERM)
+
+                def others(before=before):
+                    now = processes.named(httpd, "(wsgi:app)")
+                    return len(now) == 3 and not set(now) & set(before)
+
+                wait_until(others, "a new leader and its workers", 20)
+                # One that ends as soon as it has started is not started again at once.
+                time.sleep(0.8)
+                load.more(20)
+        load.assert_nothing_failed()
+        httpd.error_log.allow("WRS3004")
 
 
 def test_a_worker_that_has_answered_is_replaced_at_once_however_often_it_is_killed():
