@@ -63,8 +63,8 @@ struct Leadership {
 
 static CURRENT: RwLock<Option<Arc<Runtime>>> = RwLock::new(None);
 
-/// A leader that lived this long is replaced at once, and so is one that was killed, unless the one before it ended
-/// early too; others only when httpd looks again.
+/// A leader that lived this long, or whose workers have answered requests, is replaced at once, and so is one that was
+/// killed, unless the one before it ended early too; others only when httpd looks again.
 const GOOD_LIFE: Duration = Duration::from_secs(10);
 
 /// Likewise, if it ended because somebody told it to.
@@ -429,7 +429,9 @@ fn leader_ended(pid: i32, status: Option<i32>) {
         let mut leadership = managed.leader.lock().unwrap_or_else(PoisonError::into_inner);
         leadership.leader = None;
         let lived = leadership.started.map_or(Duration::ZERO, |at| at.elapsed());
-        let good = lived >= GOOD_LIFE || (told && lived >= SHORTEST_LIFE);
+        let good = lived >= GOOD_LIFE
+            || (told && lived >= SHORTEST_LIFE)
+            || managed.group.board.has_answered();
         let first = !std::mem::replace(&mut leadership.hasty, !good);
         good || (killed && first)
     };

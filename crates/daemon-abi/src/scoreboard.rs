@@ -425,6 +425,11 @@ impl Scoreboard {
         row.map_or(0, |row| row.answered.load(SeqCst))
     }
 
+    /// Whether one of the workers has answered a request.
+    pub fn has_answered(&self) -> bool {
+        self.worker_rows().iter().any(|row| row.answered.load(SeqCst) > 0)
+    }
+
     /// An httpd child takes a row of its own; `None` when there is none left.
     pub fn join(&self, pid: i32) -> Option<Child> {
         for (index, slot) in self.child_pids().iter().enumerate() {

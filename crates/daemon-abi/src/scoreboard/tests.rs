@@ -235,8 +235,10 @@ fn a_thread_that_still_runs_a_request_nobody_waits_for_is_not_free() {
         assert!(waiter.join().unwrap());
     });
     assert_eq!((board.answered(0, 1000), board.answered(0, 999)), (1, 0));
+    assert!(board.has_answered());
     board.worker_started(0, 2000);
     assert_eq!(board.answered(0, 2000), 0);
+    assert!(!board.has_answered());
 }
 
 #[test]
