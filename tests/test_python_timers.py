@@ -23,7 +23,7 @@ GROUPS = {
     "deaf": "threads=1 request-timeout=1 interrupt-timeout=1 graceful-timeout=1 shutdown-timeout=1",
     "restart": "restart-interval=1",
     "evict": "eviction-timeout=1 graceful-timeout=20 shutdown-timeout=1",
-    "cpu": "cpu-time-limit=1 graceful-timeout=1 shutdown-timeout=1",
+    "cpu": "cpu-time-limit=1 graceful-timeout=20 shutdown-timeout=1",
     "memory": "memory-restart=150M",
     "stacks": "deadlock-timeout=0",
     "held": "deadlock-timeout=0",

@@ -8,7 +8,7 @@ pytestmark = pytest.mark.ours
 
 GROUPS = {
     "ends": "",
-    "cpu": "cpu-time-limit=1 graceful-timeout=1 shutdown-timeout=1",
+    "cpu": "cpu-time-limit=1 graceful-timeout=20 shutdown-timeout=1",
     "grows": "memory-restart=150M",
     "limited": "memory-limit=300000000",
 }
