@@ -50,6 +50,8 @@ struct Calls {
 ///
 /// # Errors
 /// [`Error::SetUp`], [`Error::NoGil`].
+// The suppressions of valgrind name it.
+#[inline(never)]
 pub fn open(startup: StartUp) -> Result<Engine, Error> {
     if !gil::is_held() {
         return Err(Error::NoGil);

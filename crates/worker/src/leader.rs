@@ -31,7 +31,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 use std::io;
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 mod number;
@@ -40,6 +40,9 @@ mod workers;
 
 /// Exit status of a leader that cannot start its group at all.
 const CANNOT_START: i32 = 3;
+
+/// Threads of a worker use it until the process ends, and so does Python.
+static ENGINE: OnceLock<engine::Engine> = OnceLock::new();
 
 /// Time for a killed process to be reaped.
 const REAPING: Duration = Duration::from_secs(1);
@@ -151,8 +154,7 @@ impl Leader {
         let own = [Signal::SIGTERM, Signal::SIGINT, Signal::SIGCHLD];
         let signals = Signals::receive(&[&own[..], &HANDED_ON].concat())?;
         let engine = engine::open(process::start_up(&launch)).map_err(io::Error::other)?;
-        // Threads of a worker use it until the process ends, and so does Python.
-        let engine: &'static engine::Engine = Box::leak(Box::new(engine));
+        let engine = ENGINE.get_or_init(|| engine);
         let now = Instant::now();
         let mut places = launch.processes();
         let mut demand = None;

@@ -5,6 +5,8 @@
 use std::ffi::c_char;
 
 /// Shows `title` in the place of the command line. Where the kernel does not tell the place, nothing happens.
+// The suppressions of valgrind name it.
+#[inline(never)]
 pub(crate) fn set(title: &[u8]) {
     let Some((start, end)) = arguments() else { return };
     let room = end - start;
