@@ -13,12 +13,14 @@ PORT ?= 8000
 APP ?=
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PYTEST_ARGS ?=
+# Of make install and make uninstall.
 FORCE ?=
 DESTDIR ?=
+ENABLE ?= yes
 # PACKAGES=no: nothing of the operating system is looked at or installed.
 PACKAGES ?= yes
 APXS ?= $(firstword $(shell command -v apxs apxs2 2>/dev/null) apxs)
-export APXS PORT APP
+export APXS PORT APP FORCE DESTDIR ENABLE
 
 # The ABIs that engines are built for: a configuration file each.
 ABI_DIRECTORY := crates/python-extension/abi
@@ -133,8 +135,12 @@ docs: packages ## Write docs/directives.md anew.
 	WSGI_WRITE_DOCS=1 cargo test --quiet -p mod_wsgi_rs config::reference || $(call fail,"The manual was not written; the output is above.")
 
 .PHONY: install
-install: ## As root: install module and engines beside httpd's modules (FORCE=1 replaces another mod_wsgi).
-	FORCE="$(FORCE)" DESTDIR="$(DESTDIR)" tools/install
+install: ## As root: install beside httpd's modules and load (FORCE=1: beside another mod_wsgi, ENABLE=no, DESTDIR).
+	apxs/install
+
+.PHONY: uninstall
+uninstall: ## As root: take away what make install installed.
+	apxs/uninstall
 
 .PHONY: clean
 clean: ## Delete everything that was built.
