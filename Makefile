@@ -142,6 +142,10 @@ install: ## As root: install beside httpd's modules and load (FORCE=1: beside an
 uninstall: ## As root: take away what make install installed.
 	apxs/uninstall
 
+.PHONY: deb
+deb: module engines ## Make build/libapache2-mod-wsgi-rs_*.deb, with the engines of every CPython that is supported.
+	apxs/deb
+
 .PHONY: clean
 clean: ## Delete everything that was built.
 	cargo clean --quiet 2>/dev/null || rm -rf target
