@@ -105,7 +105,7 @@ def test_a_request_that_runs_when_its_process_is_given_up_is_answered():
         Burst(httpd, 16, "/?1").finish()
         assert len(processes.children(leader)) == 2
         # Three of them run: few enough for one process, and one of them is in the one that ends.
-        slow = Burst(httpd, 3, "/?3")
+        slow = Burst(httpd, 3, "/?4")
         httpd.error_log.expect("needs no more than 1 of its 2 processes")
         # What comes meanwhile is for the others.
         wait_until(lambda: {httpd.get("/").json["pid"] for _ in range(4)} == before, "requests to go to the other one")
@@ -133,6 +133,12 @@ def test_nonsense_is_told_by_configtest(value):
     code, said = started(f"processes={value}").configtest()
     assert code != 0
     assert f"invalid value in 'processes={value}': expected a whole number from 1 on, or the least and the most" in said
+
+
+def test_a_shrink_timeout_of_a_group_that_does_not_shrink_is_told():
+    code, said = started("processes=2 shrink-timeout=5").configtest()
+    assert code == 0
+    assert "WRS1067" in said and "is for processes=MIN..MAX" in said
 
 
 def test_a_group_without_threads_has_no_demand():

@@ -130,6 +130,16 @@ def test_the_request_after_a_change_gets_the_new_script_which_another_process_ha
         assert [version for _, version in loads(httpd)] == [1, 2, 3]
 
 
+def test_sigusr1_to_the_leader_loads_the_scripts_anew():
+    with started() as httpd:
+        before = all_facts(httpd, 2)
+        os.kill(before[0]["leader"], signal.SIGUSR1)
+        wait_until(lambda: len(loads(httpd)) == 2, "another load")
+        after = all_facts(httpd, 2)
+        assert {worker["loader"] for worker in after} == {loads(httpd)[1][0]}
+        assert not {worker["pid"] for worker in before} & {worker["pid"] for worker in after}
+
+
 def test_with_rolling_reload_nobody_waits_and_a_broken_script_changes_nothing():
     with started("processes=2 threads=2 reload=rolling") as httpd:
         first = all_facts(httpd, 2)[0]

@@ -1,6 +1,7 @@
 """`reload=rolling`: a changed script is loaded by new processes, which take over when they are ready; nobody waits for them."""
 
 import os
+import signal
 import time
 
 import pytest
@@ -151,6 +152,26 @@ def reload_required(filename):
         httpd.get("/")
         (httpd.scripts / "again").unlink()
         wait_until(lambda: workers(httpd) != before and len(workers(httpd)) == 1, "another process")
+
+
+def test_sigusr1_to_the_leader_is_a_rolling_restart():
+    more = "import sys; sys.path.insert(0, os.path.dirname(__file__)); import part_of_it"
+    httpd = started()
+    part = httpd.scripts / "part_of_it.py"
+    part.write_text("")
+    change(httpd, 1, more)
+    with httpd:
+        loaded(httpd, 2)
+        leader, before = int(httpd.get("/").text.split()[2]), workers(httpd)
+        part.write_text("raise RuntimeError('not this one')")
+        os.kill(leader, signal.SIGUSR1)
+        httpd.error_log.expect("WRS4002", "WRS5026.*cannot load them", "RuntimeError: not this one")
+        assert version(httpd) == 1 and workers(httpd) == before
+        part.write_text("import time; time.sleep(1.2)")
+        os.kill(leader, signal.SIGUSR1)
+        # None of them waits.
+        wait_until(lambda: version(httpd) == 1 and not set(before) & set(workers(httpd)), "all processes to be new")
+        httpd.error_log.allow(TRACEBACK)
 
 
 def test_it_is_for_processes_with_threads():

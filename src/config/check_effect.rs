@@ -78,6 +78,9 @@ fn contradictions(group: &DaemonGroup) -> Vec<Fault> {
         let why = "is never reached, as virtual-memory-limit is not larger";
         found.push(needs("memory-limit", why));
     }
+    if group.shrink_timeout != DaemonGroup::SHRINK_TIMEOUT && !group.is_elastic() {
+        found.push(needs("shrink-timeout", "is for processes=MIN..MAX"));
+    }
     if group.threads == 0 {
         for (option, given) in [
             ("request-timeout", group.request_timeout > Duration::ZERO),

@@ -156,6 +156,9 @@ impl DaemonGroup {
     /// `response-buffer-size` when it is not given or 0.
     pub const RESPONSE_BUFFER: u32 = 8 * 1024 * 1024;
 
+    /// `shrink-timeout` when it is not given.
+    pub const SHRINK_TIMEOUT: Duration = Duration::from_secs(30);
+
     /// A group with nothing but a name: every option at its default.
     pub fn new(name: impl Into<Vec<u8>>, origin: Origin) -> Self {
         Self {
@@ -213,7 +216,7 @@ impl DaemonGroup {
             queue_limit: 0,
             preload: false,
             reload: Reload::default(),
-            shrink_timeout: Duration::from_secs(30),
+            shrink_timeout: Self::SHRINK_TIMEOUT,
         }
     }
 

@@ -27,7 +27,7 @@ def application(environ, start_response):
 """
 
 # A tick of the machine more or less is no wait: what is measured in a few milliseconds counts as this many.
-LEAST = 0.03
+LEAST = 0.05
 
 
 class Clients:

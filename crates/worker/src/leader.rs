@@ -223,7 +223,7 @@ impl Leader {
                 let signals = self.signals.take();
                 self.reap();
                 for signal in signals.iter().filter(|it| HANDED_ON.contains(it)) {
-                    self.tell_workers(*signal);
+                    self.hand_on(*signal);
                 }
                 if signals.iter().any(|it| matches!(it, Signal::SIGTERM | Signal::SIGINT)) {
                     return self.stop("the leader was told to by a signal");
@@ -275,6 +275,17 @@ impl Leader {
         let patience = self.launch.graceful_timeout.max(self.launch.eviction_timeout)
             + self.launch.shutdown_timeout;
         now + Duration::from_millis(patience) + REAPING
+    }
+
+    /// Hands a signal on to the workers. The one by which all are replaced means new code too.
+    fn hand_on(&mut self, signal: Signal) {
+        if signal == Signal::SIGUSR1 {
+            self.renew();
+            if self.launch.rolling {
+                return;
+            }
+        }
+        self.tell_workers(signal);
     }
 
     fn tell_workers(&self, signal: Signal) {

@@ -321,10 +321,12 @@ fn run(inheritance: Inheritance, order: &Order) -> io::Result<i32> {
 
 /// Loads the scripts that are known; whether a worker that was to follow another one can go on.
 fn load(engine: &Engine, launch: &Launch, order: &Order) -> bool {
-    let mut found = order.scripts.is_empty();
+    // Where nobody has said what it has loaded, all that are known are needed.
+    let unknown = order.scripts.is_empty();
+    let mut found = unknown;
     let others = order.scripts.iter().filter(|script| !launch.preloads.contains(script));
     for script in launch.preloads.iter().chain(others) {
-        let needed = order.follows && order.scripts.contains(script);
+        let needed = order.follows && (unknown || order.scripts.contains(script));
         // One that others have loaded may have been removed since.
         if needed && !Path::new(OsStr::from_bytes(&script.filename)).exists() {
             continue;

@@ -57,6 +57,11 @@ impl Roll {
         self.code
     }
 
+    /// What could not be loaded can be now.
+    pub(crate) fn forgive(&mut self) {
+        self.failed = 0;
+    }
+
     /// The worker in a place refuses what it has loaded; whether that is news.
     pub(crate) fn refused(&mut self, worker: usize) -> bool {
         let news = self.places.get(worker) == Some(&self.code);
@@ -185,6 +190,8 @@ mod tests {
         assert_eq!(roll.next(all), None);
         assert!(!roll.heard(1, seen(b"a", 1)));
         assert_eq!(roll.next(all), None);
+        roll.forgive();
+        assert_eq!(roll.next(all), Some(0));
         assert!(roll.heard(1, seen(b"a", 2)));
         assert_eq!(roll.next(all), Some(0));
         // The news came while the broken code was tried.

@@ -108,6 +108,7 @@ impl Leader {
             return false;
         }
         preloading.renumber(|| self.roll.renew());
+        self.roll.forgive();
         line!(
             Info,
             "process {pid} has loaded the scripts of process group '{}': its workers are forked from it",

@@ -135,6 +135,21 @@ impl Leader {
         }
     }
 
+    /// All code is to be loaded anew.
+    pub(super) fn renew(&mut self) {
+        if self.launch.rolling {
+            line!(
+                Info,
+                "the processes of process group '{}' are followed by new ones, one after the other (SIGUSR1)",
+                self.group()
+            );
+        }
+        self.roll.renew();
+        if let Some(preloading) = self.preloading.as_mut().filter(|_| !self.launch.rolling) {
+            preloading.forget();
+        }
+    }
+
     /// A worker has seen that a script changed, and takes no more requests.
     fn refused(&mut self, pid: i32) {
         let (Some(preloading), Some(worker)) =
