@@ -115,7 +115,7 @@ mod_wsgi: packages
 # Tests that need it are skipped without it.
 .PHONY: valgrind
 valgrind: packages
-	if [ "$(PACKAGES)" != no ]; then tools/packages valgrind || echo "Nothing is tested under valgrind." >&2; fi
+	if [ "$(PACKAGES)" != no ]; then tools/packages valgrind strace || echo "Nothing is tested under valgrind and strace." >&2; fi
 
 .PHONY: lint
 lint: packages ## Check formatting, clippy and the documentation of the code.

@@ -138,3 +138,16 @@ def no_process_grows(server, kib=5 * 1024):
 def give(path, user):
     """Make a file another user's."""
     os.chown(path, user.pw_uid, user.pw_gid)
+
+
+def at_rest(pid):
+    """Whether every thread of a process and of those below it sleeps."""
+    for each in (pid, *descendants(pid)):
+        try:
+            for thread in os.listdir(f"/proc/{each}/task"):
+                stat = Path(f"/proc/{each}/task/{thread}/stat").read_text()
+                if stat.rpartition(")")[2].split()[0] != "S":
+                    return False
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+    return True
