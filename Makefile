@@ -13,6 +13,7 @@ PORT ?= 8000
 APP ?=
 PYTHON ?= $(firstword $(wildcard /usr/bin/python3) python3)
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # Of make install and make uninstall.
 FORCE ?=
 DESTDIR ?=
@@ -111,6 +112,12 @@ venv: packages
 mod_wsgi: packages
 	tools/venv $(MOD_WSGI) "$(PYTHON)" tests/differential/requirements.txt ||
 		echo "mod_wsgi 6 cannot be built here$(,) so nothing is compared with it; the reason is above." >&2
+
+.PHONY: bench
+bench: build venv ## Compare with mod_wsgi 6, uWSGI and granian; BENCH_ARGS=--help says what else there is.
+	mkdir -p build/bench
+	tools/venv build/bench/venv "$(PYTHON)" benches/requirements.txt
+	$(VENV)/bin/python benches/bench.py $(BENCH_ARGS) || $(call fail,"The benchmark did not come to its end; the reason is above.")
 
 # Tests that need it are skipped without it.
 .PHONY: valgrind
