@@ -169,11 +169,12 @@ impl<'w> Life<'w> {
         let ending = worker.ending().unwrap_or(ending);
         self.tell(ending);
         set_limit(worker, patience.saturating_add(shutdown).saturating_add(Duration::from_secs(1)));
+        // Before there is another one: what comes for it must not be accepted here.
+        worker.connections.drain();
         if ending.is_replaced() {
             // The new worker listens on the same socket: nothing that waits there is lost.
             worker.tell(&Report::Leaves { pid: worker.pid, ending });
         }
-        worker.connections.drain();
         if ending.is_fault() {
             self.pulse.log_stacks(worker);
         }
