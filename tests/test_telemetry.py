@@ -11,10 +11,10 @@ from harness import Httpd, wait_until
 
 pytestmark = pytest.mark.ours
 
-REQUESTS, SLOW, STARTED, STOPPING, STOPPED = 2, 4, 5, 6, 7
+REQUESTS, SLOW, STARTED, STOPPING, STOPPED, COLLECTOR, COLLECTION = 2, 4, 5, 6, 7, 8, 9
 
 APPLICATION = """
-import ctypes, mod_wsgi
+import ctypes, gc, mod_wsgi
 
 def application(environ, start_response):
     environ["wsgi.input"].read()
@@ -22,6 +22,13 @@ def application(environ, start_response):
         # Nobody else gets the GIL meanwhile.
         ctypes.PyDLL(None).usleep(1_200_000)
     body = repr(mod_wsgi.request_metrics()).encode()
+    if environ["PATH_INFO"] == "/garbage":
+        cycle = []
+        cycle.append(cycle)
+        del cycle
+        gc.disable()
+        gc.set_threshold(701, 11, 12)
+        body = b"%d" % gc.collect()
     start_response("404 Not Found" if environ["PATH_INFO"] == "/none" else "200 OK", [("Content-Type", "text/plain")])
     return [body]
 """
@@ -84,6 +91,7 @@ def serve(mode, directives, receives=True):
 {mode.serve(threads=4)}
 WSGIApplicationGroup %{{GLOBAL}}
 WSGIScriptAlias /app ${{SCRIPTS}}/telemetry.wsgi
+WSGIScriptAlias /named ${{SCRIPTS}}/telemetry.wsgi application-group=named
 """
     httpd = Httpd(config)
     httpd.script("telemetry.wsgi", APPLICATION)
@@ -126,7 +134,8 @@ def test_a_process_is_told_from_its_beginning_to_its_end(mode):
     assert stopped[131] > 0.5
     of_process = [datagram for datagram in receiver.collect() if datagram.fields.get(7, parent) == parent]
     assert [datagram.number for datagram in of_process] == list(range(1, len(of_process) + 1)), "none is lost or twice"
-    assert [datagram.kind for datagram in of_process[-3:]] == [STOPPING, REQUESTS, STOPPED]
+    kinds = [datagram.kind for datagram in of_process if datagram.kind not in (COLLECTOR, COLLECTION)]
+    assert kinds[-3:] == [STOPPING, REQUESTS, STOPPED]
 
 
 def test_a_slow_request_is_told_while_python_is_stuck_and_when_it_is_done(mode):
@@ -171,3 +180,22 @@ def test_nobody_who_listens_is_told_once_and_harms_nobody(mode):
         told = [line.text for line in httpd.error_log.lines() if "WRS4040" in line.text]
     assert len(told) == 1
     assert f"{httpd.directory}/telemetry" in told[0]
+
+
+@pytest.mark.parametrize(("path", "name"), [("/app", None), ("/named", b"named")])
+def test_garbage_collections_are_told_for_each_interpreter(mode, path, name):
+    httpd, receiver = serve(mode, "")
+    with httpd:
+        assert httpd.get(path).status == 200
+        receiver.wait_for(COLLECTOR, lambda fields: fields.get(8) == name and fields[303] > 0)
+        collected = int(httpd.get(f"{path}/garbage").text)
+        told = receiver.wait_for(COLLECTION, lambda fields: fields.get(8) == name and fields[322] == 2 and fields[323] == collected)
+        state = receiver.wait_for(COLLECTOR, lambda fields: fields.get(8) == name and fields[303] == 701)
+    assert collected > 0
+    assert told[320] > 1e9
+    assert 0 <= told[321] < 5
+    assert told[324] == 0
+    assert [state[number] for number in range(303, 306)] == [701, 11, 12]
+    assert state[308] >= 1, "full collections"
+    assert state[311] >= collected
+    assert (state[315], state[317]) == (0, 0), "it is disabled, and nothing was lost"

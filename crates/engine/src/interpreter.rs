@@ -21,6 +21,7 @@ use crate::loader::Scripts;
 use crate::module::{self, Classes};
 use crate::python::{Gil, Kept, Owned, Result};
 use crate::start::{Layer, StartUp};
+use crate::telemetry::garbage;
 use crate::thread_state::{self, Home};
 
 const SUPPORT: &str = include_str!("support.py");
@@ -274,6 +275,10 @@ fn options<'py>(
         fields.float("switch_interval", seconds)?;
     }
     fields.object("serving", &fork::serving(py)?)?;
+    if startup.telemetry.is_some() && !startup.service {
+        fields.object("garbage", &garbage::hearing(py)?)?;
+        fields.object("application_group", &py.bytes(name)?)?;
+    }
     let switch = |everywhere: bool, said: fn(&Layer) -> Option<bool>| {
         py.bool(layers.clone().filter_map(said).last().unwrap_or(everywhere))
     };

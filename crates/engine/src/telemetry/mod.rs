@@ -23,9 +23,11 @@ use crate::module::COMPATIBLE;
 use crate::request::lock;
 use crate::sample::Sample;
 use crate::start::{LogFn, StartUp};
+use crate::telemetry::garbage::GARBAGE;
 use crate::telemetry::record::{Kind, Record};
 use crate::telemetry::slow::SLOW;
 
+pub(crate) mod garbage;
 mod record;
 pub(crate) mod slow;
 
@@ -77,6 +79,7 @@ impl Telemetry {
             let reporter = Arc::clone(&telemetry);
             METRICS.start_recording();
             METRICS.give_away();
+            GARBAGE.start();
             SLOW.start(settings.slow_requests, settings.user_agent);
             without_signals(|| {
                 let thread = std::thread::Builder::new().name("wsgi-telemetry".to_owned());
@@ -167,12 +170,15 @@ impl Telemetry {
         }
     }
 
-    /// Tells what was counted since the last time, and which requests take long.
+    /// Tells what was counted since the last time, which requests take long, and what the garbage collectors did.
     fn report(&self) {
         let sample = Sample::take();
         self.send(Kind::Requests, &self.requests(&sample));
         for record in SLOW.take_records() {
             self.send(Kind::SlowRequest, &record);
+        }
+        for (kind, record) in GARBAGE.take_records() {
+            self.send(kind, &record);
         }
     }
 

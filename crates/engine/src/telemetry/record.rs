@@ -17,6 +17,10 @@ pub(crate) enum Kind {
     Stopping = 6,
     /// It ends now.
     Stopped = 7,
+    /// What the garbage collector of an interpreter counts.
+    CollectorState = 8,
+    /// One collection.
+    Collection = 9,
 }
 
 /// Fields of a datagram.
