@@ -222,6 +222,22 @@ WSGIEnableSendfile On
         assert told == [*expected, "WSGIPassApacheRequest"]
 
 
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("WSGIVerboseDebugging Off", "use LogLevel wsgi:debug"),
+            ("WSGISocketRotation Off", "running requests keep their connections over a restart"),
+            ("WSGIAcceptMutex flock", "without a mutex"),
+            ("<Location />\nWSGIGroupAuthoritative Off\n</Location>", "<RequireAll> and <RequireAny>"),
+        ],
+    )
+    def test_what_is_not_needed_any_more_is_said_with_what_there_is_instead(self, line, words):
+        code, said = configtest(line)
+        assert code == 0, said
+        name = line.split("\n")[-2 if "\n" in line else 0].split()[0]
+        assert re.search(rf"WRS1041: \S+httpd\.conf:\d+: warning: {name} is accepted but has no effect: [^\n]*{re.escape(words)}", said), said
+
+
 @pytest.fixture(scope="module")
 def overriding():
     """A server whose documents may have `.htaccess` files."""

@@ -195,4 +195,29 @@ mod tests {
         assert_eq!(merged.restrict_process, groups(&[]), "nothing allowed is a value");
         assert_eq!(merged.trusted_headers, outer.trusted_headers);
     }
+
+    #[test]
+    fn each_setting_is_inherited_and_each_can_be_said_otherwise() {
+        let all = |on, name: &str| DirectoryConfig {
+            process_group: Some(name.into()),
+            application_group: Some(name.into()),
+            callable_object: Some(name.into()),
+            pass_authorization: Some(on),
+            script_reloading: Some(on),
+            chunked_request: Some(on),
+            error_override: Some(on),
+            map_head_to_get: Some(if on { MapHead::On } else { MapHead::Off }),
+            ignore_activity: Some(on),
+            restrict_process: Some(vec![name.into()]),
+            trusted_headers: Some(wsgi::proxy::HEADERS.iter().take(1 + usize::from(on)).collect()),
+            trusted_proxies: Network::parse(if on { b"10.0.0.1" } else { b"::1" })
+                .map(|network| vec![network]),
+            enable_sendfile: Some(on),
+            ..DirectoryConfig::default()
+        };
+        let (outer, inner, nothing) = (all(true, "a"), all(false, "b"), DirectoryConfig::default());
+        assert_eq!(outer.merge(&nothing), outer);
+        assert_eq!(nothing.merge(&inner), inner);
+        assert_eq!(outer.merge(&inner), inner);
+    }
 }

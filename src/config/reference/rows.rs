@@ -392,9 +392,9 @@ pub(super) static ROWS: &[Row] = &[
         "none",
         "Has every process with Python send what it counts to a datagram socket, every so many \
          seconds (at least 0.5, otherwise 1), in the format of mod_wsgi 6: requests, times, \
-         threads, processor time and memory, the beginning and the end of processes. The users of \
-         the processes must be able to write to the socket. Nothing waits for who listens: what \
-         is not taken at once is lost. `mod_wsgi.request_metrics()` then answers `None`.",
+         threads, processor time and memory, garbage collections, the beginning and the end of \
+         processes. The users of the processes must be able to write to the socket. Nothing \
+         waits for who listens: what is not taken at once is lost. `mod_wsgi.request_metrics()` then answers `None`.",
         "WSGITelemetryService unix:/run/telemetry.sock interval=5",
     ),
     row(
