@@ -89,7 +89,7 @@ def _restrict_signals(notes, serving):
 
 
 def _watch_garbage(tell, name):
-    """Tells each garbage collection, and at most five times a second what the collector counts."""
+    """Tells each garbage collection, and what the collector counts: after full ones, and others now and then."""
     import gc
     import struct
     import time
@@ -116,7 +116,7 @@ def _watch_garbage(tell, name):
             return
         numbers = (info["generation"], info["collected"], info["uncollectable"])
         tell(b"c" + struct.pack("<2d3Q", began[0], now - began[1], *numbers) + name)
-        if now - told > 0.2:
+        if info["generation"] == 2 or now - told > 0.2:
             told = now
             state()
 
