@@ -290,9 +290,11 @@ pub(super) fn known_group<'a>(
     if site.servers.iter().any(|server| server.config.hooks.iter().any(dispatches)) {
         return None;
     }
+    // Sections of the main server hold in virtual hosts too.
+    let mut sections = site.servers.iter().flat_map(|server| &server.config.mentions);
     let name = match &options.process_group {
         Some(name) => name,
-        None if config.mentions.iter().any(|mention| !mention.whole_server) => return None,
+        None if sections.any(|mention| !mention.whole_server) => return None,
         None => config.requests.process_group.as_deref().unwrap_or_default(),
     };
     match name {
@@ -526,6 +528,29 @@ mod tests {
     #[test]
     fn a_virtual_host_may_cover_the_main_servers_aliases() {
         assert_eq!(ids(&["alias /app /x"], &[&["alias / /y"]]), nothing());
+    }
+
+    #[test]
+    fn a_section_of_the_main_server_may_choose_the_group_of_a_virtual_hosts_alias() {
+        let mut main = server(&["restrict x"]);
+        let host = server(&["alias / /x"]);
+        let found = |main: &ServerConfig| {
+            let merged = main.merge(&host);
+            let servers = [
+                Server { name: None, is_virtual: false, config: main },
+                Server { name: None, is_virtual: true, config: &merged },
+            ];
+            let site = Site { servers: &servers, user: b"", uid: 33, gid: 33, by_root: false };
+            let found = check(&site, &Tree::new().file("/x", 0, 0o644));
+            found.iter().map(|finding| finding.fault.id()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(&main), ["WRS1048"]);
+        main.mentions.push(Mention {
+            name: b"%{ENV:GROUP}".to_vec(),
+            whole_server: false,
+            origin: Origin::default(),
+        });
+        assert!(found(&main).is_empty());
     }
 
     #[test]

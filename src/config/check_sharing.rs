@@ -44,18 +44,14 @@ pub(super) fn check(site: &Site<'_>, found: &mut Vec<Finding>) {
 
 /// Where an alias's application runs, unless that is found out for each request.
 fn seat<'a>(site: &Site<'a>, server: &Server<'a>, alias: &'a ScriptAlias) -> Option<Seat<'a>> {
-    let config = server.config;
+    let mut lines = site.servers.iter().flat_map(|server| &server.config.lines);
     let application_group = match &alias.options.application_group {
         Some(name) => name,
-        None if config
-            .lines
-            .iter()
-            .any(|line| line.directive == APPLICATION_GROUP && !line.whole_server) =>
-        {
+        None if lines.any(|line| line.directive == APPLICATION_GROUP && !line.whole_server) => {
             return None;
         }
         // Unless somebody says otherwise each application has its own.
-        None => config.requests.application_group.as_deref()?,
+        None => server.config.requests.application_group.as_deref()?,
     };
     Some(Seat {
         process_group: known_group(site, server, &alias.options)?,

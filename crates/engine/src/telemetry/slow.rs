@@ -94,7 +94,12 @@ impl Slow {
         let facts = Facts::of(working, call, self.user_agent.load(Relaxed));
         let at = working.place();
         let running = Running { request: Arc::clone(request), facts };
-        *lock(self.running.get(at)?) = Some(running);
+        let mut place = lock(self.running.get(at)?);
+        // Threads beyond the last place share it; one of them is told.
+        if place.is_some() {
+            return None;
+        }
+        *place = Some(running);
         Some(Watched { at })
     }
 
