@@ -77,6 +77,14 @@ test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through
 	MEMORY_REQUESTS=10000 $(VENV)/bin/python -m pytest -o faulthandler_timeout=1800 reliability/test_memory.py $(PYTEST_ARGS) ||
 		$(call fail,"Memory is used wrongly or kept; the output is above.")
 
+.PHONY: test-docker
+test-docker: venv ## Build the Docker images and the Debian package, and try them in containers (DOCKER_BASES names the bases).
+	# The Debian that the package is tried on has Python 3.13.
+	if docker info >/dev/null 2>&1 && [ -d /etc/apt ]; then $(MAKE) --no-print-directory deb ABIS=cp313; fi
+	cd tests
+	$(VENV)/bin/python -m pytest docker $(PYTEST_ARGS) ||
+		$(call fail,"A container did not do what it should; the output is above.")
+
 .PHONY: build
 build: packages module ## Leave the module, the engines and wsgi.load in build/.
 	abis="$(ABIS)"
@@ -150,7 +158,9 @@ uninstall: ## As root: take away what make install installed.
 	apxs/uninstall
 
 .PHONY: deb
-deb: module engines ## Make build/libapache2-mod-wsgi-rs_*.deb, with the engines of every CPython that is supported.
+deb: module ## Make build/libapache2-mod-wsgi-rs_*.deb, with the engines of every CPython that is supported (or ABIS).
+	abis="$(ABIS)"
+	for abi in $${abis:-$(ALL_ABIS)}; do tools/engine "$$abi"; done
 	apxs/deb
 
 .PHONY: clean

@@ -1,0 +1,93 @@
+"""The Debian package in a fresh Debian: installed, upgraded, removed and purged, as apt does it."""
+
+import re
+import subprocess
+
+import pytest
+from container import Container, docker
+from harness import machine
+
+SITE = """
+WSGIDaemonProcess app user=www-data group=www-data
+WSGIScriptAlias /daemon /srv/site/hello.wsgi process-group=app application-group=%{GLOBAL}
+WSGIScriptAlias /embedded /srv/site/hello.wsgi application-group=%{GLOBAL}
+<Directory /srv/site>
+    Require all granted
+</Directory>
+"""
+MARKERS = "ls /var/lib/apache2/module/*/wsgi_rs /etc/apache2/mods-*/wsgi_rs.* 2>/dev/null; true"
+
+
+@pytest.fixture
+def package():
+    found = sorted((machine.root / "build").glob("libapache2-mod-wsgi-rs_*.deb"))
+    if not found:
+        pytest.skip("there is no package: make deb makes one, on Debian and its like")
+    return found[-1]
+
+
+@pytest.fixture
+def machine_with_apache(debian, package):
+    """A Debian with apache2, a site's files and the package in /root."""
+    with Container(debian, command=("tail", "-f", "/dev/null"), serves=False) as container:
+        container.run("mkdir", "-p", "/srv/site")
+        docker("cp", machine.root / "examples/plain/hello.wsgi", f"{container.id}:/srv/site/hello.wsgi")
+        docker("cp", package, f"{container.id}:/root/package.deb")
+        container.run("apt-get", "update", "-qq")
+        apt(container, "install", "apache2", "curl")
+        yield container
+
+
+def apt(container, *words):
+    """What apt-get says, which never asks."""
+    settings = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-qq", "-o", "Dpkg::Use-Pty=0")
+    done = subprocess.run(["docker", "exec", container.id, *settings, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def serve(container):
+    """Starts httpd with the site; what both ways answer."""
+    container.run("sh", "-c", "apachectl configtest && apachectl start")
+    try:
+        return [container.run("curl", "-sS", "--retry", "20", "--retry-connrefused", f"http://127.0.0.1/{mode}") for mode in ("embedded", "daemon")]
+    finally:
+        container.run("sh", "-c", "apachectl stop; while [ -e /run/apache2/apache2.pid ]; do sleep 0.1; done")
+
+
+def test_the_package_installs_upgrades_removes_and_purges(machine_with_apache, package):
+    container = machine_with_apache
+    said = apt(container, "install", "/root/package.deb")
+    assert "Restart apache2 to load the module" in said
+    container.run("sh", "-c", f"cat >/etc/apache2/conf-available/site.conf <<'END'\n{SITE}\nEND\na2enconf -q site")
+    answers = serve(container)
+    assert [re.search(r"embedded|daemon", answer).group() for answer in answers] == ["embedded", "daemon"]
+
+    # An upgrade, here to the same version, keeps what the administrator decided.
+    container.run("a2dismod", "-q", "wsgi_rs")
+    said = apt(container, "install", "--reinstall", "/root/package.deb")
+    assert "stays disabled" in said
+    container.run("a2enmod", "-q", "wsgi_rs")
+    apt(container, "install", "--reinstall", "/root/package.deb")
+    assert len(serve(container)) == 2
+
+    # Removed and installed again, it serves again; removed and purged, nothing is left.
+    apt(container, "remove", "libapache2-mod-wsgi-rs")
+    assert "mods-enabled" not in container.run("sh", "-c", MARKERS)
+    apt(container, "install", "/root/package.deb")
+    assert len(serve(container)) == 2
+    apt(container, "purge", "libapache2-mod-wsgi-rs")
+    assert container.run("sh", "-c", MARKERS) == ""
+    container.run("a2disconf", "-q", "site")
+    container.run("apachectl", "configtest")
+
+
+def test_the_package_takes_the_place_of_mod_wsgi_and_makes_room_for_it(machine_with_apache):
+    container = machine_with_apache
+    apt(container, "install", "libapache2-mod-wsgi-py3")
+    apt(container, "install", "/root/package.deb")
+    assert "mod_wsgi_rs.so" in container.run("sh", "-c", "cat /etc/apache2/mods-enabled/wsgi*.load")
+    container.run("apachectl", "configtest")
+    apt(container, "install", "libapache2-mod-wsgi-py3")
+    assert "mod_wsgi_rs.so" not in container.run("sh", "-c", "cat /etc/apache2/mods-enabled/wsgi*.load")
+    container.run("apachectl", "configtest")
