@@ -15,10 +15,11 @@ WSGIScriptAlias /embedded /srv/site/hello.wsgi application-group=%{GLOBAL}
     Require all granted
 </Directory>
 """
+FOREVER = ("tail", "-f", "/dev/null")
 MARKERS = "ls /var/lib/apache2/module/*/wsgi_rs /etc/apache2/mods-*/wsgi_rs.* 2>/dev/null; true"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def package():
     found = sorted((machine.root / "build").glob("libapache2-mod-wsgi-rs_*.deb"))
     if not found:
@@ -26,15 +27,24 @@ def package():
     return found[-1]
 
 
-@pytest.fixture
-def machine_with_apache(debian, package):
-    """A Debian with apache2, a site's files and the package in /root."""
-    with Container(debian, command=("tail", "-f", "/dev/null"), serves=False) as container:
+@pytest.fixture(scope="module")
+def debian_with_apache(debian, package):
+    """An image of a Debian with apache2, a script, and the package in /root."""
+    with Container(debian, command=FOREVER, serves=False) as container:
         container.run("mkdir", "-p", "/srv/site")
         docker("cp", machine.root / "examples/plain/hello.wsgi", f"{container.id}:/srv/site/hello.wsgi")
         docker("cp", package, f"{container.id}:/root/package.deb")
         container.run("apt-get", "update", "-qq")
         apt(container, "install", "apache2", "curl")
+        image = docker("commit", container.id)
+    yield image
+    docker("rmi", image)
+
+
+@pytest.fixture
+def container(debian_with_apache):
+    """A machine of its own for a test."""
+    with Container(debian_with_apache, command=FOREVER, serves=False) as container:
         yield container
 
 
@@ -55,8 +65,7 @@ def serve(container):
         container.run("sh", "-c", "apachectl stop; while [ -e /run/apache2/apache2.pid ]; do sleep 0.1; done")
 
 
-def test_the_package_installs_upgrades_removes_and_purges(machine_with_apache, package):
-    container = machine_with_apache
+def test_the_package_installs_upgrades_removes_and_purges(container):
     said = apt(container, "install", "/root/package.deb")
     assert "Restart apache2 to load the module" in said
     container.run("sh", "-c", f"cat >/etc/apache2/conf-available/site.conf <<'END'\n{SITE}\nEND\na2enconf -q site")
@@ -82,8 +91,7 @@ def test_the_package_installs_upgrades_removes_and_purges(machine_with_apache, p
     container.run("apachectl", "configtest")
 
 
-def test_the_package_takes_the_place_of_mod_wsgi_and_makes_room_for_it(machine_with_apache):
-    container = machine_with_apache
+def test_the_package_takes_the_place_of_mod_wsgi_and_makes_room_for_it(container):
     apt(container, "install", "libapache2-mod-wsgi-py3")
     apt(container, "install", "/root/package.deb")
     assert "mod_wsgi_rs.so" in container.run("sh", "-c", "cat /etc/apache2/mods-enabled/wsgi*.load")
@@ -91,3 +99,15 @@ def test_the_package_takes_the_place_of_mod_wsgi_and_makes_room_for_it(machine_w
     apt(container, "install", "libapache2-mod-wsgi-py3")
     assert "mod_wsgi_rs.so" not in container.run("sh", "-c", "cat /etc/apache2/mods-enabled/wsgi*.load")
     container.run("apachectl", "configtest")
+
+
+def test_the_first_site_of_the_manual_is_served_as_it_is_written(container):
+    apt(container, "install", "/root/package.deb", "python3-venv")
+    manual = (machine.root / "docs/install.md").read_text()
+    commands = re.search(r"```sh\n(.*?)```", manual, re.DOTALL).group(1)
+    # There is no systemd in a container.
+    commands = commands.replace("systemctl restart apache2", "apachectl restart")
+    container.run("sh", "-e", "-c", commands)
+    page = container.run("curl", "-sS", "--retry", "20", "--retry-connrefused", "-H", "Host: www.example.com", "http://127.0.0.1/")
+    assert "The install worked successfully" in page
+    assert "(wsgi:" in container.run("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'")
