@@ -78,7 +78,7 @@ test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through
 		$(call fail,"Memory is used wrongly or kept; the output is above.")
 
 .PHONY: test-docker
-test-docker: venv ## Build the Docker images and the Debian package, and try them in containers (DOCKER_BASES names the bases).
+test-docker: build venv ## Build the Docker images and the Debian package, and try them in containers (DOCKER_BASES names the bases).
 	# The Debian that the package is tried on has Python 3.13.
 	if docker info >/dev/null 2>&1 && [ -d /etc/apt ]; then $(MAKE) --no-print-directory deb ABIS=cp313; fi
 	cd tests
