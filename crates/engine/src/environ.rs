@@ -249,12 +249,12 @@ impl Environ {
             (environ, comparison.misfits())
         };
         template.release(py);
+        let environ = environ?;
         if misfits > MISFITS_TOLERATED
             && self.misfits.fetch_add(1, Ordering::Relaxed) >= MISFITS_LIMIT
         {
             self.learn(py, pairs)?;
         }
-        let environ = environ?;
         environ.set_item(&self.input.get(py), input)?;
         environ.set_item(&self.errors.get(py), errors)?;
         environ.set_item(&self.application_start.get(py), &py.float(clock::wall())?)?;
@@ -271,7 +271,7 @@ impl Environ {
         comparison: &mut Comparison<'t, 't>,
         pairs: &[(&'t [u8], &[u8])],
     ) -> Result<Owned<'py>> {
-        let environ = template.copy(py)?;
+        let environ = template.environ.get(py).copy_of_dict()?;
         let mut secure = false;
         for (name, value) in pairs {
             let (meaning, key) = match comparison.next(name, value) {
@@ -305,8 +305,7 @@ impl Environ {
         if pairs.len() > SLOTS_LIMIT || names.windows(2).any(|two| two.first() == two.last()) {
             return Ok(());
         }
-        // SAFETY: the GIL is held; a live dict; a new reference or null.
-        let environ = unsafe { Owned::new(py, pyo3_ffi::PyDict_Copy(self.constants.as_ptr()))? };
+        let environ = self.constants.get(py).copy_of_dict()?;
         let mut slots = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let (meaning, key) = self.look_up(py, name)?;

@@ -266,6 +266,12 @@ impl<'py> Owned<'py> {
         }
     }
 
+    /// A copy of an exact `dict`.
+    pub(crate) fn copy_of_dict(&self) -> Result<Owned<'py>> {
+        // SAFETY: the GIL is held; a live object; a new reference or null; a wrong type raises.
+        unsafe { Owned::new(self.py, ffi::PyDict_Copy(self.as_ptr())) }
+    }
+
     /// Sets an item of an exact `dict`.
     pub(crate) fn set_item(&self, key: &Owned<'py>, value: &Owned<'py>) -> Result<()> {
         // SAFETY: the GIL is held; three live objects; a wrong type raises.

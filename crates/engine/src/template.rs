@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::python::{Gil, Kept, Owned, Result};
+use crate::python::{Gil, Kept};
 
 /// What a pair is to an environ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +46,6 @@ pub(crate) struct Template {
 const WINDOW: usize = 16;
 
 impl Template {
-    /// A copy of the dict.
-    pub(crate) fn copy<'py>(&self, py: Gil<'py>) -> Result<Owned<'py>> {
-        // SAFETY: the GIL is held; a live dict; a new reference or null.
-        unsafe { Owned::new(py, pyo3_ffi::PyDict_Copy(self.environ.as_ptr())) }
-    }
-
     /// Lets go of a use; of everything, if it is the last one.
     pub(crate) fn release(self: Arc<Self>, py: Gil<'_>) {
         let Some(template) = Arc::into_inner(self) else { return };
