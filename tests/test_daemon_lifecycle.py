@@ -2,11 +2,11 @@
 
 import os
 import signal
-import threading
 import time
 
 import pytest
 from harness import Httpd, processes
+from harness.asked import Asked
 from harness.wait import wait_until
 
 pytestmark = pytest.mark.ours
@@ -35,24 +35,6 @@ def family(server):
     pid = int(server.get("/app").text)
     leader = int(processes.status(pid)["PPid"])
     return leader, wait_until(lambda: len(found := processes.children(leader)) == 2 and sorted(found), "two workers")
-
-
-class Asked:
-    """A request that is under way."""
-
-    def __init__(self, server, path):
-        self.answer = None
-        self.thread = threading.Thread(target=self.run, args=(server, path), daemon=True)
-        self.thread.start()
-
-    def run(self, server, path):
-        self.answer = server.get(path, seconds=30)
-
-    def result(self):
-        """Its answer, when it is there."""
-        self.thread.join(30)
-        assert not self.thread.is_alive()
-        return self.answer
 
 
 def test_sigusr1_to_the_leader_replaces_its_workers_and_lets_requests_finish(server):

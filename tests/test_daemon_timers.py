@@ -6,11 +6,11 @@ The requests of a test are for a group of its own on one server, so the tests ne
 import os
 import re
 import signal
-import threading
 import time
 
 import pytest
 from harness import Httpd, processes
+from harness.asked import Asked
 from harness.wait import wait_until
 
 # `deadlock-timeout=0` everywhere else: no timer may need it.
@@ -59,24 +59,6 @@ def lost(server, reason, since):
 def replaced(server, path, pid):
     """Wait for another process."""
     wait_until(lambda: server.get(path).json["pid"] != pid, "another process")
-
-
-class Slow:
-    """A request on a thread of the test."""
-
-    def __init__(self, server, path):
-        self.answer = None
-        self.thread = threading.Thread(target=self.run, args=(server, path), daemon=True)
-        self.thread.start()
-
-    def run(self, server, path):
-        self.answer = server.get(path, seconds=30)
-
-    def status(self):
-        """Its status, when it is answered."""
-        self.thread.join(20)
-        assert not self.thread.is_alive()
-        return self.answer.status
 
 
 def test_startup_timeout(server):
@@ -138,11 +120,11 @@ def test_request_timeout_is_longer_where_there_are_threads_and_others_finish(ser
     since = server.error_log.size()
     pid = server.get("/patient").json["pid"]
     # 1 s x (1 + ln 5) = 2.6 s
-    slow, other = Slow(server, "/patient?sleep=25"), Slow(server, "/patient?sleep=2.2")
-    assert other.status() == 200
-    late = Slow(server, "/patient?sleep=0.9")
-    assert slow.status() == 502
-    assert late.status() == 200
+    slow, other = Asked(server, "/patient?sleep=25"), Asked(server, "/patient?sleep=2.2")
+    assert other.status(20) == 200
+    late = Asked(server, "/patient?sleep=0.9")
+    assert slow.status(20) == 502
+    assert late.status(20) == 200
     lost(server, "request-timeout", since)
     server.error_log.allow("WRS5022", "WRS4021")
     replaced(server, "/patient", pid)
@@ -180,22 +162,22 @@ def test_restart_interval(server):
 def test_sigusr1_lets_requests_finish(server):
     since = server.error_log.size()
     pid = server.get("/graceful").json["pid"]
-    slow = Slow(server, "/graceful?sleep=1.5")
+    slow = Asked(server, "/graceful?sleep=1.5")
     time.sleep(0.2)
     os.kill(pid, signal.SIGUSR1)
     replaced(server, "/graceful", pid)
-    assert slow.status() == 200
+    assert slow.status(20) == 200
     server.error_log.expect("ends: SIGUSR1$", since=since)
 
 
 def test_eviction_timeout_is_the_patience_after_sigusr1(server):
     since = server.error_log.size()
     pid = server.get("/evict").json["pid"]
-    short, long = Slow(server, "/evict?sleep=0.6"), Slow(server, "/evict?sleep=25")
+    short, long = Asked(server, "/evict?sleep=0.6"), Asked(server, "/evict?sleep=25")
     time.sleep(0.2)
     os.kill(pid, signal.SIGUSR1)
-    assert short.status() == 200
-    assert long.status() == 502
+    assert short.status(20) == 200
+    assert long.status(20) == 502
     lost(server, "SIGUSR1 (eviction-timeout)", since)
     server.error_log.allow("WRS4021", "WRS5007", "WRS5003")
 
@@ -236,8 +218,8 @@ def test_memory_restart(server):
 def test_a_kill_of_the_administrator_is_told_as_such(server):
     since = server.error_log.size()
     pid = server.get("/graceful").json["pid"]
-    slow = Slow(server, "/graceful?sleep=20")
+    slow = Asked(server, "/graceful?sleep=20")
     time.sleep(0.2)
     os.kill(pid, signal.SIGKILL)
-    assert slow.status() == 502
+    assert slow.status(20) == 502
     server.error_log.expect(r"WRS3017.*was killed by signal 9 \(SIGKILL\)", "WRS5005", since=since)

@@ -3,12 +3,12 @@
 import os
 import re
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from harness import Httpd, processes
+from harness.asked import Asked
 from harness.pythons import pythons, usable
 from harness.wait import wait_until
 
@@ -51,24 +51,6 @@ def server(request, stage):
     python = usable(request.param, stage)
     with Httpd(configuration(python), python_home=False, environment=python.environment) as httpd:
         yield httpd
-
-
-class Asked:
-    """A request that is under way on a thread of the test."""
-
-    def __init__(self, server, path):
-        self.answer = None
-        self.thread = threading.Thread(target=self.run, args=(server, path), daemon=True)
-        self.thread.start()
-
-    def run(self, server, path):
-        self.answer = server.get(path, seconds=30)
-
-    def status(self):
-        """Its status, when it is answered."""
-        self.thread.join(30)
-        assert not self.thread.is_alive()
-        return self.answer.status
 
 
 def pid_of(server, name):
