@@ -3,7 +3,10 @@
 import contextlib
 import os
 import re
+import signal
 from pathlib import Path
+
+from .wait import wait_until
 
 
 def status(pid):
@@ -140,14 +143,21 @@ def give(path, user):
     os.chown(path, user.pw_uid, user.pw_gid)
 
 
+def states(pid):
+    """The state letter of each thread of a process, as in /proc/PID/stat."""
+    tasks = Path(f"/proc/{pid}/task")
+    return [(tasks / thread / "stat").read_text().rpartition(")")[2].split()[0] for thread in os.listdir(tasks)]
+
+
 def at_rest(pid):
     """Whether every thread of a process and of those below it sleeps."""
-    for each in (pid, *descendants(pid)):
-        try:
-            for thread in os.listdir(f"/proc/{each}/task"):
-                stat = Path(f"/proc/{each}/task/{thread}/stat").read_text()
-                if stat.rpartition(")")[2].split()[0] != "S":
-                    return False
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-    return True
+    try:
+        return all(state == "S" for each in (pid, *descendants(pid)) for state in states(each))
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def stop(pid):
+    """Stop a process with SIGSTOP; when this returns none of its threads runs any more."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: set(states(pid)) == {"T"}, f"process {pid} to stop")
