@@ -33,7 +33,7 @@ pub fn dispatch(
             reloading: reloads(request),
             functions: FUNCTIONS,
             arguments: &[],
-            environ: &environ,
+            environ: environ.pairs(),
             names: false,
             utf8: false,
         },

@@ -67,7 +67,7 @@ impl Asked<'_> {
                 reloading: reloads(request),
                 functions: &[self.function],
                 arguments,
-                environ: &environ,
+                environ: environ.pairs(),
                 names: kind == Kind::Names,
                 utf8: kind == Kind::Utf8,
             },

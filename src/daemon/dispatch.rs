@@ -139,7 +139,7 @@ fn opening(
     let mut head = Vec::with_capacity(4096);
     request::begin(&mut head, REQUEST_ID, Role::Responder, true);
     let mut params = request::Params::new(&mut head, REQUEST_ID);
-    for (name, value) in environ.pairs() {
+    for (name, value) in environ.pairs().iter().map(|pair| pair.parts()) {
         // A path that the worker cannot see is of no use to it.
         if value.is_empty() || !is_path(group, name) {
             params.push(name, value);

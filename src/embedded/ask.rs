@@ -6,7 +6,6 @@
 use super::table::{guard, to_level};
 use crate::config::HookScript;
 use crate::httpd::{Request, log};
-use crate::request::environ::Environ;
 use engine_abi::{AskTable, Bytes, Engine, Pair};
 use std::ffi::{c_int, c_void};
 
@@ -23,7 +22,7 @@ pub struct Question<'a> {
     /// What they are called with behind environ.
     pub arguments: &'a [&'a [u8]],
     /// What they are told of the request.
-    pub environ: &'a Environ<'a>,
+    pub environ: &'a [Pair<'a>],
     /// The answers are iterables of names.
     pub names: bool,
     /// Strings are to be told in UTF-8, and not in latin-1.
@@ -85,14 +84,8 @@ pub fn ask(engine: &Engine, request: Request<'_>, question: &Question<'_>) -> Op
     let functions: Vec<Bytes> =
         question.functions.iter().map(|name| Bytes::new(name.as_bytes())).collect();
     let arguments: Vec<Bytes> = question.arguments.iter().map(|text| Bytes::new(text)).collect();
-    let environ: Vec<Pair> = question
-        .environ
-        .pairs()
-        .iter()
-        .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
-        .collect();
     let given = engine_abi::Question {
-        size: size_of::<engine_abi::Question>(),
+        size: size_of::<engine_abi::Question<'_>>(),
         filename: Bytes::new(&question.script.script),
         application_group: Bytes::new(question.application_group),
         reloading: question.reloading,
@@ -100,8 +93,8 @@ pub fn ask(engine: &Engine, request: Request<'_>, question: &Question<'_>) -> Op
         functions_len: functions.len(),
         arguments: arguments.as_ptr(),
         arguments_len: arguments.len(),
-        environ: environ.as_ptr(),
-        environ_len: environ.len(),
+        environ: question.environ.as_ptr(),
+        environ_len: question.environ.len(),
         secure: request.is_https(),
         names: question.names,
         utf8: question.utf8,

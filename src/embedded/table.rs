@@ -14,7 +14,6 @@ use crate::request::environ::{Environ, bytes};
 use crate::request::response;
 use daemon_abi::wire::Abort;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Layer, Outcome, Pair, Script, StartUp};
-use smallvec::SmallVec;
 use std::ffi::{c_int, c_void};
 use std::ops::Range;
 use std::os::fd::BorrowedFd;
@@ -23,7 +22,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// One request, as the engine's callbacks find it.
 pub struct RequestExchange<'r> {
     request: Request<'r>,
-    input: Input<'r>,
+    /// There once something was read.
+    input: Option<Input<'r>>,
     output: Brigade<'r>,
     /// How files may be sent.
     send_by: SendBy,
@@ -40,7 +40,7 @@ impl<'r> RequestExchange<'r> {
     pub fn new(request: Request<'r>, effective: &Effective<'_>) -> Self {
         Self {
             request,
-            input: Input::new(request),
+            input: None,
             output: Brigade::new(request),
             send_by: SendBy { sendfile: effective.enable_sendfile, mmap: request.maps_files() },
             unreadable: None,
@@ -72,7 +72,8 @@ impl<'r> RequestExchange<'r> {
             }
             return 0;
         }
-        match self.input.read(buffer, Blocking::Wait) {
+        let input = self.input.get_or_insert_with(|| Input::new(self.request));
+        match input.read(buffer, Blocking::Wait) {
             Ok(Read::Data(count)) => isize::try_from(count).unwrap_or(-3),
             Ok(Read::End) => 0,
             Ok(Read::Blocked) => -3,
@@ -94,7 +95,7 @@ impl<'r> RequestExchange<'r> {
         self.unreadable.is_some_and(|body| body.answered)
     }
 
-    fn send(&mut self, head: Option<&Head>, chunks: &[&[u8]], last: bool) -> c_int {
+    fn send(&mut self, head: Option<&Head<'_>>, chunks: &[&[u8]], last: bool) -> c_int {
         if self.is_answered() {
             return -1;
         }
@@ -109,7 +110,7 @@ impl<'r> RequestExchange<'r> {
 
     fn send_file(
         &mut self,
-        head: Option<&Head>,
+        head: Option<&Head<'_>>,
         file: BorrowedFd<'_>,
         part: Range<u64>,
         last: bool,
@@ -137,15 +138,13 @@ impl<'r> RequestExchange<'r> {
         -1
     }
 
-    fn start(&mut self, head: Option<&Head>) {
+    fn start(&mut self, head: Option<&Head<'_>>) {
         if let Some(head) = head {
             // SAFETY: the engine's head and its parts live for the call.
-            let (line, headers) =
-                unsafe { (head.status_line.as_slice(), pairs(head.headers, head.headers_len)) };
-            let headers = headers.iter().map(|pair| {
-                // SAFETY: as above.
-                unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
-            });
+            let (line, headers) = unsafe {
+                (head.status_line.as_slice(), Pair::slice(head.headers, head.headers_len))
+            };
+            let headers = headers.iter().map(|header| header.parts());
             if response::is_replaced(self.error_override, head.status) {
                 response::start_replaced(self.request, headers);
                 self.replaced = Some(head.status);
@@ -155,16 +154,6 @@ impl<'r> RequestExchange<'r> {
             }
         }
     }
-}
-
-/// # Safety
-/// `first` points at `len` pairs that live for `'a`, or `len` is 0.
-unsafe fn pairs<'a>(first: *const Pair, len: usize) -> &'a [Pair] {
-    if len == 0 || first.is_null() {
-        return &[];
-    }
-    // SAFETY: the caller's promise.
-    unsafe { std::slice::from_raw_parts(first, len) }
 }
 
 /// Runs a callback; a panic ends here, as a line of the log and the value given.
@@ -192,7 +181,7 @@ unsafe extern "C" fn read(exchange: *mut c_void, buffer: *mut u8, len: usize) ->
 
 unsafe extern "C" fn send(
     exchange: *mut c_void,
-    head: *const Head,
+    head: *const Head<'_>,
     chunks: *const Bytes,
     chunks_len: usize,
     last: bool,
@@ -219,7 +208,7 @@ unsafe extern "C" fn send(
 
 unsafe extern "C" fn send_file(
     exchange: *mut c_void,
-    head: *const Head,
+    head: *const Head<'_>,
     file: c_int,
     offset: u64,
     length: u64,
@@ -367,11 +356,7 @@ pub fn call(
     environ: &Environ<'_>,
     exchange: &mut RequestExchange<'_>,
 ) -> Outcome {
-    let environ: SmallVec<[Pair; 64]> = environ
-        .pairs()
-        .iter()
-        .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
-        .collect();
+    let pairs = environ.pairs();
     let call = Call {
         script: Script {
             filename: Bytes::new(effective.script(bytes(request.filename()))),
@@ -380,8 +365,8 @@ pub fn call(
             reloading: effective.script_reloading,
             modified: effective.script_time(request.file_time()),
         },
-        environ: environ.as_ptr(),
-        environ_len: environ.len(),
+        environ: pairs.as_ptr(),
+        environ_len: pairs.len(),
     };
     let exchange: *mut RequestExchange<'_> = exchange;
     // SAFETY: Python was started; what the call and the table point at lives for it, and only this thread uses it.

@@ -48,6 +48,25 @@ impl<'p> Pool<'p> {
         unsafe { CStr::from_ptr(place.cast()) }
     }
 
+    /// Copies bytes into the pool, with nothing at the end.
+    pub fn dup_bytes(self, bytes: &[u8]) -> &'p [u8] {
+        self.dup_slice(bytes)
+    }
+
+    /// So many bytes of the pool, zero for now.
+    pub fn room(self, length: usize) -> &'p mut [u8] {
+        let place: *mut u8 = self.reserve(length).cast();
+        // SAFETY: `place` has room for so many bytes.
+        unsafe { place.write_bytes(0, length) };
+        // SAFETY: initialised above, alive until the pool is destroyed, and given to nobody else.
+        unsafe { std::slice::from_raw_parts_mut(place, length) }
+    }
+
+    /// A number in decimal digits.
+    pub fn decimal(self, number: impl itoa::Integer) -> &'p [u8] {
+        self.dup_bytes(itoa::Buffer::new().format(number).as_bytes())
+    }
+
     /// Copies plain values into the pool.
     pub(super) fn dup_slice<T: Copy>(self, values: &[T]) -> &'p [T] {
         debug_assert!(align_of::<T>() <= 8);

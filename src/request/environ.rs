@@ -6,15 +6,17 @@
 
 use crate::config::{Effective, Facts, MapHead};
 use crate::httpd::{Connection, Request, banner};
+use engine_abi::Pair;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::ffi::CStr;
 use std::sync::OnceLock;
-use wsgi::environ::{collapse_slashes, key};
+use wsgi::environ::{KEY_PREFIX, collapse_slashes, key};
 
 /// The pairs of one request.
 pub struct Environ<'r> {
     request: Request<'r>,
-    pairs: Vec<(&'r [u8], &'r [u8])>,
+    pairs: SmallVec<[Pair<'r>; 64]>,
 }
 
 /// Where a URI is cut into `SCRIPT_NAME` and `PATH_INFO`.
@@ -38,7 +40,7 @@ impl<'r> Mount<'r> {
         };
         let single = |path: &'r [u8]| match collapse_slashes(path) {
             Cow::Borrowed(path) => path,
-            Cow::Owned(path) => request.pool().dup(&path).to_bytes(),
+            Cow::Owned(path) => request.pool().dup_bytes(&path),
         };
         Self {
             script_name: single(uri.get(..end).unwrap_or(uri)),
@@ -73,33 +75,37 @@ fn last(bytes: &[u8], end: usize) -> Option<u8> {
 }
 
 impl<'r> Environ<'r> {
+    /// No pairs yet. They have their place in the value itself, which is better not moved.
+    pub fn new(request: Request<'r>) -> Self {
+        Self { request, pairs: SmallVec::new() }
+    }
+
     /// Collects what httpd knows of the request.
-    pub fn collect(request: Request<'r>, mount: &Mount<'r>, effective: &Effective<'_>) -> Self {
-        let mut environ = Self { request, pairs: Vec::with_capacity(64) };
+    pub fn collect(&mut self, mount: &Mount<'r>, effective: &Effective<'_>) {
+        let request = self.request;
         for (name, value) in request.subprocess_env().iter() {
             let name = name.to_bytes();
             // PATH is the server's own, and what goes to the engine is ours to say.
             if name != b"PATH" && !name.starts_with(b"mod_wsgi.x-") {
-                environ.push(name, value.to_bytes());
+                self.push(name, value.to_bytes());
             }
         }
         let passed = request.passes_authorization();
-        environ.headers(effective.pass_authorization || passed, passed);
-        environ.server();
-        environ.context();
-        environ.client();
-        environ.user();
-        environ.method(effective.map_head_to_get);
-        environ.target(mount);
-        environ.file();
-        environ.module(mount, effective);
-        environ.proxies(effective);
-        environ
+        self.headers(effective.pass_authorization || passed, passed);
+        self.server();
+        self.context();
+        self.client();
+        self.user();
+        self.method(effective.map_head_to_get);
+        self.target(mount);
+        self.file();
+        self.module(mount, effective);
+        self.proxies(effective);
     }
 
     /// Collects what a script is told that is asked about a request before anybody answers it.
     pub fn of_question(request: Request<'r>, mount: &Mount<'r>, application_group: &[u8]) -> Self {
-        let mut environ = Self { request, pairs: Vec::with_capacity(48) };
+        let mut environ = Self::new(request);
         environ.headers(false, false);
         environ.push(b"SERVER_SIGNATURE", bytes(request.signature()));
         environ.server();
@@ -132,12 +138,12 @@ impl<'r> Environ<'r> {
     }
 
     /// The pairs.
-    pub fn pairs(&self) -> &[(&'r [u8], &'r [u8])] {
+    pub fn pairs(&self) -> &[Pair<'r>] {
         &self.pairs
     }
 
     fn push(&mut self, name: &'r [u8], value: &'r [u8]) {
-        self.pairs.push((name, value));
+        self.pairs.push(Pair::new(name, value));
     }
 
     fn push_text(&mut self, name: &'static [u8], value: Option<&'r CStr>) {
@@ -147,25 +153,21 @@ impl<'r> Environ<'r> {
     }
 
     fn push_owned(&mut self, name: &'static [u8], value: &[u8]) {
-        self.push(name, self.request.pool().dup(value).to_bytes());
+        self.push(name, self.request.pool().dup_bytes(value));
     }
 
     fn headers(&mut self, authorization: bool, proxy_authorization: bool) {
-        let mut name = Vec::with_capacity(64);
+        let pool = self.request.pool();
         for (header, value) in self.request.headers_in().iter() {
             let header = header.to_bytes();
-            name.clear();
-            // Names with `_` and others that would be taken for another header are dropped, and so is Proxy (httpoxy).
-            if !key(header, &mut name) {
-                continue;
-            }
             let passed = if header.eq_ignore_ascii_case(b"authorization") {
                 authorization
             } else {
                 proxy_authorization || !header.eq_ignore_ascii_case(b"proxy-authorization")
             };
-            if passed {
-                let name = self.request.pool().dup(&name).to_bytes();
+            // Names with `_` and others that would be taken for another header are dropped, and so is Proxy (httpoxy).
+            if let Some(name) = key(header, pool.room(header.len() + KEY_PREFIX)).filter(|_| passed)
+            {
                 self.push(name, value.to_bytes());
             }
         }
@@ -177,7 +179,7 @@ impl<'r> Environ<'r> {
         self.push(b"SERVER_SOFTWARE", banner(request.pool()).to_bytes());
         self.push_text(b"SERVER_NAME", request.server_name());
         self.push_text(b"SERVER_ADDR", connection.local_ip());
-        self.push_owned(b"SERVER_PORT", request.server_port().to_string().as_bytes());
+        self.push(b"SERVER_PORT", request.pool().decimal(request.server_port()));
         self.push_text(b"SERVER_ADMIN", request.server().admin());
         self.push_text(b"SERVER_PROTOCOL", request.protocol());
         self.push_text(b"DOCUMENT_ROOT", request.document_root());
@@ -195,13 +197,13 @@ impl<'r> Environ<'r> {
         let mut secure = self.request.is_https();
         if !effective.trusted_headers.is_empty() {
             let value = |key: &[u8]| {
-                let found = self.pairs.iter().rev().find(|(name, _)| *name == key);
-                found.map(|(_, value)| *value)
+                let found = self.pairs.iter().rev().find(|pair| pair.name() == key);
+                found.map(|pair| pair.value())
             };
             let peer = value(b"REMOTE_ADDR").unwrap_or_default();
             let (headers, proxies) = (effective.trusted_headers, effective.trusted_proxies);
             let changes = wsgi::proxy::changes(headers, proxies, peer, value);
-            self.pairs.retain(|(name, _)| !changes.remove.contains(name));
+            self.pairs.retain(|pair: &mut Pair<'_>| !changes.remove.contains(&pair.name()));
             for (name, value) in &changes.set {
                 self.push_owned(name, value);
             }
@@ -216,7 +218,7 @@ impl<'r> Environ<'r> {
         let request = self.request;
         self.push_text(b"REMOTE_ADDR", request.client_ip());
         if let Some(port) = request.connection().client_port() {
-            self.push_owned(b"REMOTE_PORT", port.to_string().as_bytes());
+            self.push(b"REMOTE_PORT", request.pool().decimal(port));
         }
     }
 
@@ -269,6 +271,7 @@ impl<'r> Environ<'r> {
 
     fn module(&mut self, mount: &Mount<'r>, effective: &Effective<'_>) {
         let connection: Connection<'r> = self.request.connection();
+        let pool = self.request.pool();
         self.push_text(b"mod_wsgi.request_handler", self.request.handler());
         match effective.handler_script {
             b"" => self.push(b"mod_wsgi.handler_script", b""),
@@ -278,11 +281,11 @@ impl<'r> Environ<'r> {
         self.push(b"mod_wsgi.path_info", mount.path_info);
         self.push(b"mod_wsgi.listener_host", bytes(connection.local_ip()));
         if let Some(port) = connection.local_port() {
-            self.push_owned(b"mod_wsgi.listener_port", port.to_string().as_bytes());
+            self.push(b"mod_wsgi.listener_port", pool.decimal(port));
         }
         self.push(b"mod_wsgi.server_pid", server_pid());
         // Microseconds; the engine makes them the times that mod_wsgi documents.
-        self.push_owned(b"mod_wsgi.x-request_start_us", self.request.time().to_string().as_bytes());
+        self.push(b"mod_wsgi.x-request_start_us", pool.decimal(self.request.time()));
         self.push(b"mod_wsgi.x-queue_start_us", b"0");
         self.push(b"mod_wsgi.x-daemon_start_us", b"0");
         self.request.identify();

@@ -23,14 +23,15 @@ pub fn handle(request: Request<'_>) -> Status {
         None if name != translate::HANDLER && name != MIME_HANDLER => return Status::DECLINED,
         script => script,
     };
+    let aliased = translate::is_aliased(request);
     let answered = match script {
         // What the request was mapped to is the script's business, and need not exist.
         Some(_) => Ok(()),
-        None => check_script(request),
+        None => check_script(request, aliased),
     };
     answered
         .and_then(|()| check_path_info(request))
-        .and_then(|()| answer(request, script))
+        .and_then(|()| answer(request, script, aliased))
         .unwrap_or_else(|status| status)
 }
 
@@ -47,8 +48,8 @@ fn refuse(request: Request<'_>, status: Status, text: &str) -> Result<(), Status
 }
 
 /// What must hold of a script that a request was mapped to.
-fn check_script(request: Request<'_>) -> Result<(), Status> {
-    if !translate::is_aliased(request) && !request.may_execute() {
+fn check_script(request: Request<'_>, aliased: bool) -> Result<(), Status> {
+    if !aliased && !request.may_execute() {
         let text = "WRS2001: Options ExecCGI is off, so a script is only run where WSGIScriptAlias says so";
         return refuse(request, Status::FORBIDDEN, text);
     }
@@ -103,12 +104,17 @@ fn check_body(request: Request<'_>, chunked: bool) -> Result<(), Status> {
     Ok(())
 }
 
-fn answer(request: Request<'_>, handler: Option<&HandlerScript>) -> Result<Status, Status> {
+fn answer(
+    request: Request<'_>,
+    handler: Option<&HandlerScript>,
+    aliased: bool,
+) -> Result<Status, Status> {
     let config = request.server_config::<Wsgi>();
     let directory = request.directory_config::<Wsgi>();
     let options = match handler {
         Some(handler) => Some(&handler.options),
-        None => translate::options(request, config),
+        None if aliased => translate::options(request, config),
+        None => None,
     };
     let mount = Mount::of(request);
     let dispatch = directory.dispatch_script.as_ref().or(config.requests.dispatch_script.as_ref());
@@ -116,12 +122,13 @@ fn answer(request: Request<'_>, handler: Option<&HandlerScript>) -> Result<Statu
     let mut effective = effective(directory, config, options, &facts);
     effective.handler_script = handler.map_or(b"", |handler| &handler.script);
     check_body(request, effective.chunked_request)?;
-    let mut environ = Environ::collect(request, &mount, &effective);
+    let mut environ = Environ::new(request);
+    environ.collect(&mount, &effective);
     if let Some(script) = dispatch {
         access::dispatch(request, script, &facts, &environ, &mut effective)?;
     }
     if !effective.application_group_configured
-        && translate::is_aliased(request)
+        && aliased
         && embedded::runs_in_main_interpreter(&effective.process_group)
     {
         effective.application_group = Cow::Borrowed(b"");

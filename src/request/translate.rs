@@ -30,7 +30,7 @@ pub fn translate(request: Request<'_>) -> Status {
     request.set_handler(HANDLER);
     let notes = request.notes();
     notes.setn(FORCED, c"wsgi-script");
-    notes.set_bytes(PLACE.to_bytes(), found.place.to_string().as_bytes());
+    notes.set_bytes(PLACE.to_bytes(), request.pool().decimal(found.place));
     Status::OK
 }
 
@@ -39,9 +39,9 @@ pub fn is_aliased(request: Request<'_>) -> bool {
     request.notes().get(FORCED).is_some_and(|it| it.to_bytes() == HANDLER)
 }
 
-/// The options of the alias that routed a request.
+/// The options of the alias that routed a request, if it was an alias.
 pub fn options<'r>(request: Request<'r>, config: &'r ServerConfig) -> Option<&'r ScriptOptions> {
-    let place = request.notes().get(PLACE).filter(|_| is_aliased(request))?;
+    let place = request.notes().get(PLACE)?;
     let place: usize = place.to_str().ok()?.parse().ok()?;
     config.aliases.get(place).map(|alias| &alias.options)
 }

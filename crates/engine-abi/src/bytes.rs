@@ -1,5 +1,8 @@
 //! Borrowed bytes and pairs of them, in a shape C functions can take.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 /// Borrowed bytes: valid for as long as the function that was handed them runs.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -35,14 +38,57 @@ impl Bytes {
     }
 }
 
-/// A name and a value, both borrowed.
+/// A name and a value, both borrowed for `'a`: `REQUEST_METHOD` and `GET`.
+///
+/// The same on both sides of the table, so that a request's pairs are written down once.
 #[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct Pair {
-    /// The name, for example `REQUEST_METHOD`.
-    pub name: Bytes,
+#[derive(Clone, Copy)]
+pub struct Pair<'a> {
+    name: Bytes,
+    value: Bytes,
+    borrowed: PhantomData<&'a [u8]>,
+}
+
+impl<'a> Pair<'a> {
+    /// Borrows name and value.
+    pub const fn new(name: &'a [u8], value: &'a [u8]) -> Self {
+        Self { name: Bytes::new(name), value: Bytes::new(value), borrowed: PhantomData }
+    }
+
+    /// The name.
+    pub const fn name(self) -> &'a [u8] {
+        // SAFETY: `new` borrowed it for 'a.
+        unsafe { self.name.as_slice() }
+    }
+
     /// The value.
-    pub value: Bytes,
+    pub const fn value(self) -> &'a [u8] {
+        // SAFETY: `new` borrowed it for 'a.
+        unsafe { self.value.as_slice() }
+    }
+
+    /// Both.
+    pub const fn parts(self) -> (&'a [u8], &'a [u8]) {
+        (self.name(), self.value())
+    }
+
+    /// The pairs that a function of the table was handed.
+    ///
+    /// # Safety
+    /// `first` points at `len` pairs that live for `'s`, or is null, or `len` is 0.
+    pub const unsafe fn slice<'s>(first: *const Self, len: usize) -> &'s [Self] {
+        if first.is_null() || len == 0 {
+            return &[];
+        }
+        // SAFETY: by this function's contract.
+        unsafe { std::slice::from_raw_parts(first, len) }
+    }
+}
+
+impl fmt::Debug for Pair<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}={:?}", self.name(), self.value())
+    }
 }
 
 #[cfg(test)]
@@ -56,5 +102,16 @@ mod tests {
         assert_eq!(unsafe { Bytes::new(&text).as_slice() }, b"abc");
         // SAFETY: nothing is borrowed.
         assert_eq!(unsafe { Bytes::EMPTY.as_slice() }, b"");
+    }
+
+    #[test]
+    fn pairs_come_back_as_they_were() {
+        let pairs = [Pair::new(b"A", b"1"), Pair::new(b"B", b"")];
+        // SAFETY: `pairs` lives to the end of the test.
+        let found = unsafe { Pair::slice(pairs.as_ptr(), pairs.len()) };
+        let parts: Vec<_> = found.iter().map(|pair| pair.parts()).collect();
+        assert_eq!(parts, [(&b"A"[..], &b"1"[..]), (b"B", b"")]);
+        // SAFETY: nothing is borrowed.
+        assert!(unsafe { Pair::slice(std::ptr::null(), 0) }.is_empty());
     }
 }

@@ -182,11 +182,11 @@ pub struct Script {
 /// One request.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Call {
+pub struct Call<'a> {
     /// What to call.
     pub script: Script,
     /// The CGI part of environ, in order; `HTTPS` decides `wsgi.url_scheme` and is not shown.
-    pub environ: *const Pair,
+    pub environ: *const Pair<'a>,
     /// How many pairs.
     pub environ_len: usize,
 }
@@ -194,7 +194,7 @@ pub struct Call {
 /// What is asked of functions of a script, about a request that nobody has answered yet.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Question {
+pub struct Question<'a> {
     /// `size_of::<Question>()`.
     pub size: usize,
     /// Absolute path of the script.
@@ -212,7 +212,7 @@ pub struct Question {
     /// How many arguments.
     pub arguments_len: usize,
     /// The pairs of environ, in order.
-    pub environ: *const Pair,
+    pub environ: *const Pair<'a>,
     /// How many pairs.
     pub environ_len: usize,
     /// The connection is encrypted (`mod_ssl.is_https`).
@@ -270,13 +270,13 @@ pub struct AskTable {
 /// Status and headers of a response.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Head {
+pub struct Head<'a> {
     /// The status code, 100..=999.
     pub status: u16,
     /// The whole status line as the application gave it, for example `404 Not Found`.
     pub status_line: Bytes,
     /// The headers in the application's order, duplicates kept.
-    pub headers: *const Pair,
+    pub headers: *const Pair<'a>,
     /// How many headers.
     pub headers_len: usize,
 }
@@ -297,7 +297,7 @@ pub struct ExchangeTable {
     /// otherwise they are flushed to the client before the function returns. 0, or -1: the client is gone.
     pub send: unsafe extern "C" fn(
         exchange: *mut c_void,
-        head: *const Head,
+        head: *const Head<'_>,
         chunks: *const Bytes,
         chunks_len: usize,
         last: bool,
@@ -307,7 +307,7 @@ pub struct ExchangeTable {
     /// the client is gone.
     pub send_file: unsafe extern "C" fn(
         exchange: *mut c_void,
-        head: *const Head,
+        head: *const Head<'_>,
         file: c_int,
         offset: u64,
         length: u64,
@@ -329,14 +329,14 @@ pub struct Engine {
     pub preload: unsafe extern "C" fn(script: *const Script) -> c_int,
     /// Answers one request; the [`Outcome`]. On any thread.
     pub call: unsafe extern "C" fn(
-        call: *const Call,
+        call: *const Call<'_>,
         table: *const ExchangeTable,
         exchange: *mut c_void,
     ) -> c_int,
     /// Asks functions of a script about a request. 0, or -1 if the script cannot be asked, after lines in the log. On
     /// any thread.
     pub ask: unsafe extern "C" fn(
-        question: *const Question,
+        question: *const Question<'_>,
         table: *const AskTable,
         asker: *mut c_void,
     ) -> c_int,

@@ -7,7 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use engine_abi::Level;
+use engine_abi::{Level, Pair};
 use pyo3_ffi as ffi;
 
 use crate::boundary::reason;
@@ -40,7 +40,7 @@ pub struct Question<'a> {
     /// What they are called with behind environ, as `str` in latin-1.
     pub arguments: &'a [&'a [u8]],
     /// The pairs of environ.
-    pub environ: &'a [(&'a [u8], &'a [u8])],
+    pub environ: &'a [Pair<'a>],
     /// The connection is encrypted (`mod_ssl.is_https`).
     pub secure: bool,
     /// The answers are iterables of names.

@@ -13,6 +13,7 @@ use pyo3_ffi as ffi;
 use smallvec::SmallVec;
 
 use crate::boundary::reason;
+use crate::environ::find;
 use crate::errors::{Log, Serving};
 use crate::events::Observer;
 use crate::exception::Incident;
@@ -31,6 +32,7 @@ use crate::request::{Finish, Request, lock};
 use crate::start::Reload;
 use crate::start_response::{self, StartResponse};
 use crate::telemetry::slow::SLOW;
+use crate::thread_state::References;
 use crate::{Call, fork, thread_state};
 
 /// Answers a request. Without the GIL.
@@ -40,7 +42,7 @@ pub(crate) fn serve(
     call: &Call<'_>,
     exchange: &mut dyn Exchange,
 ) -> Outcome {
-    let head_only = call.environ.contains(&(b"REQUEST_METHOD", b"HEAD"));
+    let head_only = find(call.environ, b"REQUEST_METHOD") == Some(b"HEAD");
     // SAFETY: `Finish` ends the request before this function returns the exchange to its owner.
     let request = unsafe { Request::new(exchange, head_only) };
     let _finish = Finish(&request);
@@ -82,7 +84,8 @@ struct Parts<'py> {
 }
 
 /// References to `bytes` whose data is sent without the GIL.
-struct Pieces(Vec<*mut ffi::PyObject>);
+#[derive(Default)]
+struct Pieces(References);
 
 /// What is left to do when Python is done.
 enum Ending {
@@ -193,7 +196,7 @@ impl Answering<'_> {
         if let Some(sent) = self.file(&result) {
             let failure = sent.is_err().then(|| self.failed(py, observer));
             self.close(&result);
-            return failure.unwrap_or_else(|| Ending::ToSend(Pieces(Vec::new())));
+            return failure.unwrap_or_else(|| Ending::ToSend(Pieces::default()));
         }
         match self.whole_body(&result) {
             // What is told of the end of a request knows how much was sent.
@@ -209,7 +212,7 @@ impl Answering<'_> {
                 let failure = sent.is_err().then(|| self.failed(py, observer));
                 self.close(&result);
                 // The end goes out last: with it the server may give this thread's place to another request.
-                failure.unwrap_or_else(|| Ending::ToSend(Pieces(Vec::new())))
+                failure.unwrap_or_else(|| Ending::ToSend(Pieces::default()))
             }
             Err(Raised) => self.failed(py, observer),
         }
@@ -239,7 +242,7 @@ impl Answering<'_> {
         let object = result.as_ptr();
         // SAFETY: the GIL is held; the type is looked at before the object is used as such. Each item is
         // made our own at once.
-        let items: Vec<Owned<'_>> = unsafe {
+        let items: SmallVec<[Owned<'_>; 4]> = unsafe {
             if ffi::PyList_CheckExact(object) != 0 {
                 (0..ffi::PyList_Size(object))
                     .map_while(|at| Owned::borrowed(py, ffi::PyList_GetItem(object, at)).ok())
@@ -377,7 +380,7 @@ impl Answering<'_> {
             return Ending::Ended(self.failure());
         }
         output.set_head(HeadText::new(504, b"504 Gateway Timeout"));
-        Ending::ToSend(Pieces(Vec::new()))
+        Ending::ToSend(Pieces::default())
     }
 
     fn failure(&self) -> Outcome {

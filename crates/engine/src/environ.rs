@@ -10,6 +10,8 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use engine_abi::Pair;
+
 use crate::clock;
 use crate::python::{Gil, Kept, Owned, Result};
 use crate::request::lock;
@@ -238,7 +240,7 @@ impl Environ {
     pub(crate) fn build<'py>(
         &self,
         py: Gil<'py>,
-        pairs: &[(&[u8], &[u8])],
+        pairs: &[Pair<'_>],
         input: &Owned<'py>,
         errors: &Owned<'py>,
     ) -> Result<Owned<'py>> {
@@ -269,11 +271,11 @@ impl Environ {
         py: Gil<'py>,
         template: &'t Template,
         comparison: &mut Comparison<'t, 't>,
-        pairs: &[(&'t [u8], &[u8])],
+        pairs: &[Pair<'t>],
     ) -> Result<Owned<'py>> {
         let environ = template.environ.get(py).copy_of_dict()?;
         let mut secure = false;
-        for (name, value) in pairs {
+        for (name, value) in pairs.iter().map(|pair| pair.parts()) {
             let (meaning, key) = match comparison.next(name, value) {
                 Some((_, true)) => continue,
                 Some((slot, false)) => (slot.meaning, slot.key.as_ref().map(|key| key.get(py))),
@@ -298,25 +300,25 @@ impl Environ {
     }
 
     /// Makes a template of the pairs of a request.
-    fn learn(&self, py: Gil<'_>, pairs: &[(&[u8], &[u8])]) -> Result<()> {
+    fn learn(&self, py: Gil<'_>, pairs: &[Pair<'_>]) -> Result<()> {
         self.misfits.store(0, Ordering::Relaxed);
-        let mut names: Vec<_> = pairs.iter().map(|(name, _)| name).collect();
+        let mut names: Vec<_> = pairs.iter().map(|pair| pair.name()).collect();
         names.sort_unstable();
         if pairs.len() > SLOTS_LIMIT || names.windows(2).any(|two| two.first() == two.last()) {
             return Ok(());
         }
         let environ = self.constants.get(py).copy_of_dict()?;
         let mut slots = Vec::with_capacity(pairs.len());
-        for (name, value) in pairs {
+        for (name, value) in pairs.iter().map(|pair| pair.parts()) {
             let (meaning, key) = self.look_up(py, name)?;
             let remembered = is_remembered(meaning, name, value);
             if let Some(key) = &key {
                 let value = if remembered { decode(py, meaning, name, value)? } else { py.none() };
                 environ.set_item(key, &value)?;
             }
-            let value = remembered.then(|| Box::from(*value));
+            let value = remembered.then(|| Box::from(value));
             let key = key.map(Owned::keep);
-            slots.push(Slot { name: Box::from(*name), meaning, key, value });
+            slots.push(Slot { name: Box::from(name), meaning, key, value });
         }
         let learned = Arc::new(Template { environ: environ.keep(), slots });
         let previous = std::mem::replace(&mut *lock(&self.template), learned);
@@ -344,12 +346,12 @@ impl Environ {
     pub(crate) fn for_question<'py>(
         &self,
         py: Gil<'py>,
-        pairs: &[(&[u8], &[u8])],
+        pairs: &[Pair<'_>],
         errors: &Owned<'py>,
         tls: &Owned<'py>,
     ) -> Result<Owned<'py>> {
         let environ = py.dict()?;
-        for (name, value) in pairs {
+        for (name, value) in pairs.iter().map(|pair| pair.parts()) {
             let (meaning, key) = match self.look_up(py, name)? {
                 // What the scheme is made of for an application.
                 (Meaning::Scheme, _) => (Meaning::Variable, Some(self.key(py, name)?)),
@@ -454,12 +456,12 @@ fn parse(value: &[u8]) -> Option<u64> {
 }
 
 /// What the server says of a name.
-pub(crate) fn find<'a>(pairs: &[(&'a [u8], &'a [u8])], name: &[u8]) -> Option<&'a [u8]> {
-    pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1)
+pub(crate) fn find<'a>(pairs: &[Pair<'a>], name: &[u8]) -> Option<&'a [u8]> {
+    pairs.iter().find(|pair| pair.name() == name).map(|pair| pair.value())
 }
 
 /// A number that the server sends along for us, by its name behind the prefix. The last one counts.
-pub(crate) fn carried(pairs: &[(&[u8], &[u8])], name: &[u8]) -> Option<u64> {
-    let (_, value) = pairs.iter().rev().find(|(key, _)| key.strip_prefix(HIDDEN) == Some(name))?;
-    parse(value)
+pub(crate) fn carried(pairs: &[Pair<'_>], name: &[u8]) -> Option<u64> {
+    let named = |pair: &&Pair<'_>| pair.name().strip_prefix(HIDDEN) == Some(name);
+    parse(pairs.iter().rev().find(named)?.value())
 }

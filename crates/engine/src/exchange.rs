@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use engine_abi::Level;
+use engine_abi::{Level, Pair};
 
 /// How much of a file is read at once where it must pass through this process.
 const BLOCK: usize = 64 * 1024;
@@ -22,7 +22,7 @@ pub struct Head<'a> {
     /// The whole status line as the application gave it, for example `404 Not Found`.
     pub status_line: &'a [u8],
     /// The headers in the application's order, duplicates kept.
-    pub headers: &'a [(&'a [u8], &'a [u8])],
+    pub headers: &'a [Pair<'a>],
 }
 
 /// Why no more of the request body can be read.

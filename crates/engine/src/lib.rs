@@ -49,7 +49,7 @@ mod watch;
 
 pub use ask::{Answer, Question};
 pub use engine::{Engine, open};
-pub use engine_abi::{Level, Outcome};
+pub use engine_abi::{Level, Outcome, Pair};
 pub use exchange::{Exchange, FilePart, Gone, Head, ReadError, stream_file};
 pub use fork::{Fork, fork, fork_away};
 pub use gil::{Saved, release_gil};
@@ -82,5 +82,5 @@ pub struct Call<'a> {
     /// What to call.
     pub script: Script<'a>,
     /// The CGI part of environ; `HTTPS` decides `wsgi.url_scheme` and is not shown.
-    pub environ: &'a [(&'a [u8], &'a [u8])],
+    pub environ: &'a [Pair<'a>],
 }

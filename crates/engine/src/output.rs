@@ -4,20 +4,23 @@
 //! See PEP 3333, "The start_response() Callable" and "Handling the Content-Length Header":
 //! <https://peps.python.org/pep-3333/#the-start-response-callable>.
 
-use std::ops::Range;
-
+use engine_abi::Pair;
+use smallvec::SmallVec;
 use wsgi::content_length::{ContentLengthError, Limit};
 use wsgi::header::is_content_length;
 
 use crate::exchange::Head;
 
-/// Status and headers as the application gave them, in one buffer.
+/// Status and headers as the application gave them, one behind the other in one buffer.
 #[derive(Debug, Default)]
 pub(crate) struct HeadText {
     code: u16,
     text: Vec<u8>,
     status_end: usize,
-    headers: Vec<(Range<usize>, Range<usize>)>,
+    /// Where each name ends, and where the value behind it does.
+    ends: SmallVec<[(usize, usize); 8]>,
+    /// What `Content-Length` says; the last one counts.
+    length: Option<Result<u64, ContentLengthError>>,
 }
 
 impl HeadText {
@@ -25,40 +28,39 @@ impl HeadText {
     pub(crate) fn new(code: u16, status_line: &[u8]) -> Self {
         let mut text = Vec::with_capacity(512);
         text.extend_from_slice(status_line);
-        Self { code, status_end: text.len(), text, headers: Vec::with_capacity(16) }
+        Self { code, status_end: text.len(), text, ..Self::default() }
     }
 
     /// Adds a header.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.text.len();
         self.text.extend_from_slice(name);
         let middle = self.text.len();
         self.text.extend_from_slice(value);
-        self.headers.push((start..middle, middle..self.text.len()));
+        self.ends.push((middle, self.text.len()));
+        if is_content_length(name) {
+            self.length = Some(wsgi::content_length::parse(value));
+        }
     }
 
-    fn bytes(&self, range: &Range<usize>) -> &[u8] {
-        self.text.get(range.clone()).unwrap_or_default()
+    /// The headers, in order.
+    fn headers(&self) -> impl Iterator<Item = Pair<'_>> {
+        let mut start = self.status_end;
+        self.ends.iter().map(move |(middle, end)| {
+            let bytes = |from, to| self.text.get(from..to).unwrap_or_default();
+            let pair = Pair::new(bytes(start, *middle), bytes(*middle, *end));
+            start = *end;
+            pair
+        })
     }
 
-    /// Names and values, in order.
-    fn headers(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.headers.iter().map(|(name, value)| (self.bytes(name), self.bytes(value)))
-    }
-
-    /// The declared length of the body; the last one counts.
+    /// The declared length of the body.
     fn declared_length(&self) -> Result<Option<u64>, Fault> {
-        self.headers()
-            .filter(|(name, _)| is_content_length(name))
-            .last()
-            .map(|(_, value)| wsgi::content_length::parse(value))
-            .transpose()
-            .map_err(Fault::ContentLength)
+        self.length.transpose().map_err(Fault::ContentLength)
     }
 
     /// Hands the head to `body` in the shape the exchange takes.
     pub(crate) fn with<R>(&self, body: impl FnOnce(&Head<'_>) -> R) -> R {
-        let headers: Vec<_> = self.headers().collect();
+        let headers: SmallVec<[Pair<'_>; 16]> = self.headers().collect();
         body(&Head {
             status: self.code,
             status_line: self.text.get(..self.status_end).unwrap_or_default(),
@@ -309,7 +311,8 @@ mod tests {
         head.push(b"a", b"2");
         head.with(|head| {
             assert_eq!(head.status_line, b"200 Fine");
-            assert_eq!(head.headers, [(&b"A"[..], &b"1"[..]), (b"a", b"2")]);
+            let headers: Vec<_> = head.headers.iter().map(|header| header.parts()).collect();
+            assert_eq!(headers, [(&b"A"[..], &b"1"[..]), (b"a", b"2")]);
         });
     }
 

@@ -3,7 +3,7 @@
 //! Begins without the GIL on the thread that wants the script, and takes the GIL once it is there.
 //! See <https://modwsgi.readthedocs.io/en/master/user-guides/reloading-source-code.html>.
 
-use engine_abi::{Level, Outcome};
+use engine_abi::{Level, Outcome, Pair};
 
 use crate::exception::Incident;
 use crate::interpreter::Interpreter;
@@ -22,7 +22,7 @@ pub(crate) struct Wanted<'a> {
     /// What to do if it did.
     pub(crate) reload: Reload,
     /// The environ of the request about which the script's function `reload_required` is asked; none: it is not asked.
-    pub(crate) environ: Option<&'a [(&'a [u8], &'a [u8])]>,
+    pub(crate) environ: Option<&'a [Pair<'a>]>,
     /// The log of the request.
     pub(crate) log: &'a dyn Fn(Level, &[u8]),
 }
@@ -101,8 +101,8 @@ impl Wanted<'_> {
             let name = self.interpreter.reload_required.get(py);
             let Some(function) = module.global_if_any(&name, &getattr)? else { return Ok(false) };
             // What was asked for: the script itself, unless it is a handler.
-            let resource = environ.iter().rev().find(|(name, _)| *name == b"SCRIPT_FILENAME");
-            let resource = resource.map_or(self.filename, |(_, value)| value);
+            let resource = environ.iter().rev().find(|pair| pair.name() == b"SCRIPT_FILENAME");
+            let resource = resource.map_or(self.filename, |pair| pair.value());
             function.call([&py.path(resource)?])?.is_true()
         };
         asked().unwrap_or_else(|_| {

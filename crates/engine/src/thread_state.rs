@@ -12,6 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use pyo3_ffi as ffi;
+use smallvec::SmallVec;
 
 use crate::python::{Gil, Owned};
 use crate::{fork, gil};
@@ -30,6 +31,9 @@ unsafe impl Send for Home {}
 // SAFETY: as above.
 unsafe impl Sync for Home {}
 
+/// References to objects; a response has mostly one.
+pub(crate) type References = SmallVec<[*mut ffi::PyObject; 4]>;
+
 struct Entry {
     serial: u64,
     state: *mut ffi::PyThreadState,
@@ -37,7 +41,7 @@ struct Entry {
     /// cannot be entered again (CPython 3.11 ends the process).
     anchor: bool,
     /// References to drop when the GIL is next taken with this state, and how many bytes they hold.
-    deferred: Vec<*mut ffi::PyObject>,
+    deferred: References,
     deferred_bytes: usize,
 }
 
@@ -75,10 +79,7 @@ pub(crate) fn adopt(_py: Gil<'_>, home: Home, first: bool) {
 
 /// This thread's state for `home`, made if need be, and what was deferred for it. No GIL. `None`: no memory,
 /// or the thread is ending.
-pub(crate) fn of(
-    main: Home,
-    home: Home,
-) -> Option<(*mut ffi::PyThreadState, Vec<*mut ffi::PyObject>)> {
+pub(crate) fn of(main: Home, home: Home) -> Option<(*mut ffi::PyThreadState, References)> {
     TABLE
         .try_with(|table| {
             let mut table = table.try_borrow_mut().ok()?;
@@ -93,7 +94,7 @@ pub(crate) fn of(
 
 /// Puts references off to the next time this thread takes the GIL for `home`. `false`: they are too big to
 /// wait, and the caller takes the GIL again to drop them; the references stay with the caller.
-pub(crate) fn defer(home: Home, bytes: usize, references: &mut Vec<*mut ffi::PyObject>) -> bool {
+pub(crate) fn defer(home: Home, bytes: usize, references: &mut References) -> bool {
     TABLE
         .try_with(|table| {
             let Ok(mut table) = table.try_borrow_mut() else { return false };
@@ -111,7 +112,7 @@ pub(crate) fn defer(home: Home, bytes: usize, references: &mut Vec<*mut ffi::PyO
 }
 
 /// Drops references that were put off.
-pub(crate) fn drop_deferred(py: Gil<'_>, references: Vec<*mut ffi::PyObject>) {
+pub(crate) fn drop_deferred(py: Gil<'_>, references: References) {
     for object in references {
         // SAFETY: each is a reference its owner gave away to be dropped here.
         drop(unsafe { Owned::new(py, object) });
@@ -134,7 +135,7 @@ pub(crate) fn stopped() {
 
 impl Entry {
     fn new(serial: u64, state: *mut ffi::PyThreadState) -> Self {
-        Self { serial, state, anchor: false, deferred: Vec::new(), deferred_bytes: 0 }
+        Self { serial, state, anchor: false, deferred: References::new(), deferred_bytes: 0 }
     }
 }
 

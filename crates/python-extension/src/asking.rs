@@ -5,12 +5,12 @@
 use std::ffi::{c_int, c_void};
 
 use engine::{Answer, Exchange, Gone, Head, Level, Question, ReadError};
-use engine_abi::{AskTable, Bytes};
+use engine_abi::{AskTable, Bytes, Pair};
 
-use crate::embedded::{ENGINE, environ, guard};
+use crate::embedded::{ENGINE, guard};
 
 pub(crate) unsafe extern "C" fn ask(
-    question: *const engine_abi::Question,
+    question: *const engine_abi::Question<'_>,
     table: *const AskTable,
     asker: *mut c_void,
 ) -> c_int {
@@ -18,7 +18,8 @@ pub(crate) unsafe extern "C" fn ask(
         // SAFETY: the module hands in live values, and what they borrow lives as long as this call.
         let (question, table) = unsafe { (&*question, &*table) };
         let Some(engine) = ENGINE.get() else { return -1 };
-        if question.size != size_of::<engine_abi::Question>() || table.size != size_of::<AskTable>()
+        if question.size != size_of::<engine_abi::Question<'_>>()
+            || table.size != size_of::<AskTable>()
         {
             return -1;
         }
@@ -27,7 +28,7 @@ pub(crate) unsafe extern "C" fn ask(
             (
                 slices(question.functions, question.functions_len),
                 slices(question.arguments, question.arguments_len),
-                environ(question.environ, question.environ_len),
+                Pair::slice(question.environ, question.environ_len),
             )
         };
         // SAFETY: as above.
@@ -39,7 +40,7 @@ pub(crate) unsafe extern "C" fn ask(
             reloading: question.reloading,
             functions: &functions,
             arguments: &arguments,
-            environ: &environ,
+            environ,
             secure: question.secure,
             names: question.names,
             utf8: question.utf8,

@@ -207,7 +207,7 @@ unsafe extern "C" fn preload(given: *const engine_abi::Script) -> c_int {
 }
 
 unsafe extern "C" fn call(
-    call: *const engine_abi::Call,
+    call: *const engine_abi::Call<'_>,
     table: *const ExchangeTable,
     exchange: *mut c_void,
 ) -> c_int {
@@ -219,33 +219,13 @@ unsafe extern "C" fn call(
             return Outcome::Failed;
         }
         // SAFETY: as above.
-        let environ = unsafe { environ(call.environ, call.environ_len) };
+        let environ = unsafe { Pair::slice(call.environ, call.environ_len) };
         // SAFETY: as above.
         let script = unsafe { script(&call.script) };
-        let call = engine::Call { script, environ: &environ };
+        let call = engine::Call { script, environ };
         engine.call(&call, &mut Server { table, exchange })
     });
     outcome as c_int
-}
-
-/// # Safety
-/// `first` points at `len` pairs that live for `'a`, or is null.
-pub(crate) unsafe fn environ<'a>(
-    first: *const Pair,
-    len: usize,
-) -> SmallVec<[(&'a [u8], &'a [u8]); 64]> {
-    if first.is_null() {
-        return SmallVec::new();
-    }
-    // SAFETY: by this function's contract.
-    let pairs = unsafe { std::slice::from_raw_parts(first, len) };
-    pairs
-        .iter()
-        .map(|pair| {
-            // SAFETY: by this function's contract.
-            unsafe { (pair.name.as_slice(), pair.value.as_slice()) }
-        })
-        .collect()
 }
 
 unsafe extern "C" fn stop(milliseconds: u32) {
@@ -266,21 +246,13 @@ struct Server<'a> {
 // one thread at a time while the thread that has the request waits for the call to return.
 unsafe impl Send for Server<'_> {}
 
-/// The headers of a head in the table's shape.
-fn pairs(head: Option<&Head<'_>>) -> SmallVec<[Pair; 16]> {
-    head.map_or(&[][..], |head| head.headers)
-        .iter()
-        .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
-        .collect()
-}
-
-/// A head in the table's shape, with its headers in `headers`.
-fn given(head: &Head<'_>, headers: &[Pair]) -> engine_abi::Head {
+/// A head in the table's shape.
+fn given<'a>(head: &Head<'a>) -> engine_abi::Head<'a> {
     engine_abi::Head {
         status: head.status,
         status_line: Bytes::new(head.status_line),
-        headers: headers.as_ptr(),
-        headers_len: headers.len(),
+        headers: head.headers.as_ptr(),
+        headers_len: head.headers.len(),
     }
 }
 
@@ -297,8 +269,7 @@ impl Exchange for Server<'_> {
     }
 
     fn send(&mut self, head: Option<&Head<'_>>, chunks: &[&[u8]], last: bool) -> Result<(), Gone> {
-        let headers = pairs(head);
-        let head = head.map(|head| given(head, &headers));
+        let head = head.map(given);
         let head = head.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         let chunks: SmallVec<[Bytes; 16]> = chunks.iter().map(|chunk| Bytes::new(chunk)).collect();
         // SAFETY: the module's function and its own pointer; all that is borrowed outlives the call.
@@ -313,8 +284,7 @@ impl Exchange for Server<'_> {
         part: &FilePart,
         last: bool,
     ) -> Result<u64, Gone> {
-        let headers = pairs(head);
-        let head = head.map(|head| given(head, &headers));
+        let head = head.map(given);
         let head = head.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
         let file = part.file.as_raw_fd();
         let (exchange, send) = (self.exchange, self.table.send_file);

@@ -8,7 +8,7 @@ use crate::exchange::{Finish, WorkerExchange};
 use crate::process::Worker;
 use daemon_abi::wire;
 use engine::{Call, Script};
-use engine::{Level, Outcome};
+use engine::{Level, Outcome, Pair};
 use fastcgi::responder::{Event, Request};
 use fastcgi::{Frames, ProtocolStatus, Responder, pairs, response};
 use nix::errno::Errno;
@@ -118,7 +118,7 @@ impl Connection {
         let now = wire::now();
         let next = match Environ::parse(&params) {
             Ok(mut environ) => {
-                environ.pairs.push((wire::DAEMON_START, now.as_bytes()));
+                environ.pairs.push(Pair::new(wire::DAEMON_START, now.as_bytes()));
                 exchange.pull_body(environ.pull_body);
                 exchange.pass_files(environ.pass_files);
                 let outcome = worker.call(&environ.call(), environ.counts, &mut exchange);
@@ -155,7 +155,7 @@ fn finish(exchange: &mut WorkerExchange<'_>, outcome: Outcome, module: bool) -> 
 
 /// The parameters of a request.
 struct Environ<'a> {
-    pairs: SmallVec<[(&'a [u8], &'a [u8]); 64]>,
+    pairs: SmallVec<[Pair<'a>; 64]>,
     filename: &'a [u8],
     application_group: &'a [u8],
     callable: &'a [u8],
@@ -195,7 +195,7 @@ impl<'a> Environ<'a> {
                 wire::PASS_FILES => environ.pass_files = value == b"1",
                 _ => {}
             }
-            environ.pairs.push((name, value));
+            environ.pairs.push(Pair::new(name, value));
         }
         environ.filename = if handler_script.is_empty() { filename } else { handler_script };
         Ok(environ)

@@ -349,7 +349,11 @@ impl Exchange for WorkerExchange<'_> {
         let mut text = Vec::new();
         if let Some(head) = head {
             text.reserve(512);
-            cgi_head::encode(&mut text, head.status_line, head.headers.iter().copied());
+            cgi_head::encode(
+                &mut text,
+                head.status_line,
+                head.headers.iter().map(|header| header.parts()),
+            );
         }
         let total = text.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
         let headers = record_headers(self.id, total);
@@ -375,7 +379,11 @@ impl Exchange for WorkerExchange<'_> {
         }
         let mut text = Vec::new();
         if let Some(head) = head {
-            cgi_head::encode(&mut text, head.status_line, head.headers.iter().copied());
+            cgi_head::encode(
+                &mut text,
+                head.status_line,
+                head.headers.iter().map(|header| header.parts()),
+            );
         }
         let headers = record_headers(self.id, text.len());
         let length = u16::try_from(wire::FILE_PART).unwrap_or(u16::MAX);

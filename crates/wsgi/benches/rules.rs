@@ -40,12 +40,12 @@ const RESPONSE_HEADERS: [(&str, &str); 5] = [
 
 fn rules(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("wsgi");
-    let mut key = Vec::with_capacity(64);
+    let mut room = [0; 64];
     group.bench_function("20 environ keys", |b| {
         b.iter(|| {
             REQUEST_HEADERS
                 .iter()
-                .filter(|name| environ::key(black_box(name.as_bytes()), &mut key))
+                .filter(|name| environ::key(black_box(name.as_bytes()), &mut room).is_some())
                 .count()
         });
     });

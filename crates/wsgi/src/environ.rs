@@ -5,30 +5,46 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-/// Writes the environ key of a request header into `out`, replacing what is there: `HTTP_ACCEPT`.
-/// False if the header must not be in the environ; `out` is empty then.
+/// What the bytes of the name of a header are in a key; zero for those that may not be there.
+const IN_KEY: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        if byte.is_ascii_alphanumeric() {
+            table[byte as usize] = byte.to_ascii_uppercase();
+        }
+        byte += 1;
+    }
+    table[b'-' as usize] = b'_';
+    table
+};
+
+/// The most bytes that a key has more than the name of its header.
+pub const KEY_PREFIX: usize = b"HTTP_".len();
+
+/// Writes the environ key of a request header to the beginning of `room`: `HTTP_ACCEPT`. `None` if the
+/// header must not be in the environ, or if there is no room: it takes the bytes of the name and
+/// [`KEY_PREFIX`] more.
 ///
 /// A name with anything but letters, digits and `-` is left out, because `X_User` and `X-User`
 /// would have the same key and one could pass for the other; `Proxy` because `HTTP_PROXY` is what
 /// many clients take for their own proxy (CVE-2016-5385, "httpoxy").
-pub fn key(name: &[u8], out: &mut Vec<u8>) -> bool {
-    out.clear();
-    if name.is_empty() || !name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
-        return false;
-    }
-    if name.eq_ignore_ascii_case(b"Proxy") {
-        return false;
+pub fn key<'r>(name: &[u8], room: &'r mut [u8]) -> Option<&'r [u8]> {
+    if name.is_empty() || name.eq_ignore_ascii_case(b"Proxy") {
+        return None;
     }
     let prefixed = !name.eq_ignore_ascii_case(b"Content-Type")
         && !name.eq_ignore_ascii_case(b"Content-Length");
-    if prefixed {
-        out.extend_from_slice(b"HTTP_");
+    let prefix = if prefixed { &b"HTTP_"[..] } else { b"" };
+    let key = room.get_mut(..prefix.len() + name.len())?;
+    let (before, rest) = key.split_at_mut_checked(prefix.len())?;
+    before.copy_from_slice(prefix);
+    let mut allowed = true;
+    for (to, from) in rest.iter_mut().zip(name) {
+        *to = IN_KEY.get(usize::from(*from)).copied().unwrap_or(0);
+        allowed &= *to != 0;
     }
-    out.extend(name.iter().map(|byte| match byte {
-        b'-' => b'_',
-        other => other.to_ascii_uppercase(),
-    }));
-    true
+    allowed.then_some(key)
 }
 
 /// A path with every run of slashes made one.
@@ -62,10 +78,8 @@ mod tests {
     use super::*;
 
     fn key_of(name: &str) -> Option<String> {
-        let mut out = b"what was there".to_vec();
-        let allowed = key(name.as_bytes(), &mut out);
-        assert_eq!(allowed, !out.is_empty());
-        allowed.then(|| String::from_utf8(out).unwrap())
+        let mut room = vec![b'?'; name.len() + KEY_PREFIX + 3];
+        key(name.as_bytes(), &mut room).map(|key| String::from_utf8(key.to_vec()).unwrap())
     }
 
     #[test]
@@ -87,6 +101,13 @@ mod tests {
         for name in ["", "X_User", "X.User", "X User", "Élan", "a\0", "Content_Length"] {
             assert_eq!(key_of(name), None, "{name}");
         }
+    }
+
+    #[test]
+    fn what_has_no_room_is_left_out() {
+        assert_eq!(key(b"Host", &mut [0; 8]), None);
+        assert_eq!(key(b"Host", &mut [0; 9]), Some(&b"HTTP_HOST"[..]));
+        assert_eq!(key(b"Content-Type", &mut [0; 12]), Some(&b"CONTENT_TYPE"[..]));
     }
 
     #[test]
@@ -117,10 +138,10 @@ mod tests {
     proptest! {
         #[test]
         fn key_is_a_variable_name(name in vec(any::<u8>(), 0..20)) {
-            let mut out = Vec::new();
-            if key(&name, &mut out) {
+            let mut room = vec![0; name.len() + KEY_PREFIX];
+            if let Some(key) = key(&name, &mut room) {
                 prop_assert!(
-                    out.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
+                    key.iter().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || *b == b'_')
                 );
             }
         }

@@ -50,13 +50,12 @@ pub fn check(name: &[u8], value: &[u8]) -> Result<(), HeaderError> {
     if name.is_empty() {
         return Err(HeaderError::NameEmpty);
     }
-    for byte in name {
-        match byte {
-            b' ' => return Err(HeaderError::NameSpace),
-            b':' => return Err(HeaderError::NameColon),
-            control if control.is_ascii_control() => return Err(HeaderError::NameControl),
-            _ => {}
-        }
+    let is_wrong = |byte: &&u8| matches!(**byte, 0..=b' ' | b':' | 0x7f);
+    match name.iter().find(is_wrong) {
+        None => {}
+        Some(b' ') => return Err(HeaderError::NameSpace),
+        Some(b':') => return Err(HeaderError::NameColon),
+        Some(_) => return Err(HeaderError::NameControl),
     }
     match memchr::memchr3(b'\r', b'\n', 0, value).and_then(|at| value.get(at)) {
         None => Ok(()),

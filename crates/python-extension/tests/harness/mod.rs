@@ -262,11 +262,8 @@ pub fn call(path: &Path, request: &Request) -> Option<Answer> {
     let engine = engine()?;
     let mut server =
         Server { request: request.clone(), answer: Answer::default(), busy: AtomicU32::new(0) };
-    let pairs: Vec<Pair> = request
-        .environ
-        .iter()
-        .map(|(name, value)| Pair { name: Bytes::new(name), value: Bytes::new(value) })
-        .collect();
+    let pairs: Vec<Pair<'_>> =
+        request.environ.iter().map(|(name, value)| Pair::new(name, value)).collect();
     let call = Call {
         script: Script {
             filename: Bytes::new(path.as_os_str().as_bytes()),
@@ -331,7 +328,7 @@ unsafe extern "C" fn read(exchange: *mut c_void, buffer: *mut u8, len: usize) ->
 
 unsafe extern "C" fn send(
     exchange: *mut c_void,
-    head: *const Head,
+    head: *const Head<'_>,
     chunks: *const Bytes,
     chunks_len: usize,
     last: bool,
@@ -357,22 +354,22 @@ unsafe extern "C" fn send(
 
 /// # Safety
 /// `head` is null, or alive with all it points at.
-unsafe fn note_head(server: &mut Server, head: *const Head) {
+unsafe fn note_head(server: &mut Server, head: *const Head<'_>) {
     // SAFETY: by this function's contract.
     unsafe {
         let Some(head) = head.as_ref() else { return };
-        let text = |bytes: Bytes| bytes.as_slice().iter().map(|byte| *byte as char).collect();
+        let text = |bytes: &[u8]| bytes.iter().map(|byte| *byte as char).collect();
         server.answer.status = head.status;
-        server.answer.status_line = text(head.status_line);
-        let headers = std::slice::from_raw_parts(head.headers, head.headers_len);
+        server.answer.status_line = text(head.status_line.as_slice());
+        let headers = Pair::slice(head.headers, head.headers_len);
         server.answer.headers =
-            headers.iter().map(|pair| (text(pair.name), text(pair.value))).collect();
+            headers.iter().map(|pair| (text(pair.name()), text(pair.value()))).collect();
     }
 }
 
 unsafe extern "C" fn send_file(
     exchange: *mut c_void,
-    head: *const Head,
+    head: *const Head<'_>,
     file: c_int,
     offset: u64,
     length: u64,
@@ -445,13 +442,10 @@ pub fn asked(path: &Path, question: &Question<'_>) -> Option<Reply> {
     let functions: Vec<Bytes> =
         question.functions.iter().map(|name| Bytes::new(name.as_bytes())).collect();
     let arguments: Vec<Bytes> = question.arguments.iter().map(|text| Bytes::new(text)).collect();
-    let pairs: Vec<Pair> = question
-        .environ
-        .iter()
-        .map(|(name, value)| Pair { name: Bytes::new(name.as_bytes()), value: Bytes::new(value) })
-        .collect();
+    let pairs: Vec<Pair<'_>> =
+        question.environ.iter().map(|(name, value)| Pair::new(name.as_bytes(), value)).collect();
     let given = engine_abi::Question {
-        size: size_of::<engine_abi::Question>(),
+        size: size_of::<engine_abi::Question<'_>>(),
         filename: Bytes::new(path.as_os_str().as_bytes()),
         application_group: Bytes::EMPTY,
         reloading: question.reloading,
