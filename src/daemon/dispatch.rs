@@ -139,9 +139,10 @@ fn opening(
     let mut head = Vec::with_capacity(4096);
     request::begin(&mut head, REQUEST_ID, Role::Responder, true);
     let mut params = request::Params::new(&mut head, REQUEST_ID);
+    let elsewhere = group.config.chroot.is_some();
     for (name, value) in environ.pairs().iter().map(|pair| pair.parts()) {
         // A path that the worker cannot see is of no use to it.
-        if value.is_empty() || !is_path(group, name) {
+        if !elsewhere || value.is_empty() || !is_path(name) {
             params.push(name, value);
         } else if let Some(value) = chroot::inside(&group.config, value) {
             params.push(name, value);
@@ -150,7 +151,7 @@ fn opening(
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
     if effective.script_reloading && modified != 0 {
-        params.push(wire::SCRIPT_MODIFIED, modified.to_string().as_bytes());
+        params.push(wire::SCRIPT_MODIFIED, itoa::Buffer::new().format(modified).as_bytes());
     }
     if effective.ignore_activity {
         params.push(wire::IGNORE_ACTIVITY, b"1");
@@ -166,16 +167,15 @@ fn opening(
     head
 }
 
-/// Whether a variable is a path that is another one for the workers.
-fn is_path(group: &Group, name: &[u8]) -> bool {
-    group.config.chroot.is_some()
-        && matches!(
-            name,
-            b"SCRIPT_FILENAME"
-                | b"DOCUMENT_ROOT"
-                | b"CONTEXT_DOCUMENT_ROOT"
-                | b"mod_wsgi.handler_script"
-        )
+/// Whether a variable is a path, which is another one for workers with a root directory of their own.
+fn is_path(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"SCRIPT_FILENAME"
+            | b"DOCUMENT_ROOT"
+            | b"CONTEXT_DOCUMENT_ROOT"
+            | b"mod_wsgi.handler_script"
+    )
 }
 
 fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {

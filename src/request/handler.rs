@@ -164,7 +164,7 @@ fn answer(
 }
 
 fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<'_>) -> Status {
-    let name = String::from_utf8_lossy(&effective.process_group);
+    let name = || String::from_utf8_lossy(&effective.process_group);
     let runtime = runtime::current();
     let Some(group) = runtime.as_ref().and_then(|runtime| runtime.find(&effective.process_group))
     else {
@@ -172,8 +172,9 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
             request,
             Level::ERROR,
             format_args!(
-                "WRS3009: there is no process group '{name}' that was started: is there a WSGIDaemonProcess '{name}', \
-                 and did the error log say at the start of httpd why it does not work?"
+                "WRS3009: there is no process group '{0}' that was started: is there a WSGIDaemonProcess '{0}', \
+                 and did the error log say at the start of httpd why it does not work?",
+                name()
             ),
         );
         return Status::INTERNAL_SERVER_ERROR;
@@ -188,8 +189,9 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
             request,
             Level::ERROR,
             format_args!(
-                "WRS3010: process group '{name}' belongs to another virtual host; \
-                 define it outside of <VirtualHost> to use it everywhere"
+                "WRS3010: process group '{}' belongs to another virtual host; \
+                 define it outside of <VirtualHost> to use it everywhere",
+                name()
             ),
         );
         return Status::INTERNAL_SERVER_ERROR;
@@ -199,7 +201,8 @@ fn in_daemon(request: Request<'_>, effective: &Effective<'_>, environ: &Environ<
             request,
             Level::ERROR,
             format_args!(
-                "WRS3019: process group '{name}' has threads=0, so it runs scripts and answers no requests"
+                "WRS3019: process group '{}' has threads=0, so it runs scripts and answers no requests",
+                name()
             ),
         );
         return Status::INTERNAL_SERVER_ERROR;

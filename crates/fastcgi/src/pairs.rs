@@ -16,8 +16,14 @@ pub fn push(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
         return;
     }
     out.reserve(8 + name.len() + value.len());
-    push_length(out, name.len());
-    push_length(out, value.len());
+    match (u8::try_from(name.len()), u8::try_from(value.len())) {
+        // Nearly all of them.
+        (Ok(name @ 0..=127), Ok(value @ 0..=127)) => out.extend_from_slice(&[name, value]),
+        _ => {
+            push_length(out, name.len());
+            push_length(out, value.len());
+        }
+    }
     out.extend_from_slice(name);
     out.extend_from_slice(value);
 }
