@@ -2,22 +2,32 @@
 
 import concurrent.futures
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
 from harness import Httpd, machine, processes, wait_until
+from harness.cost import Strace
 
 BODY = b"".join(hashlib.sha512(b"%d" % number).digest() for number in range(1 << 18))  # 16 MiB
 
 CONFIG = """
 WSGIApplicationGroup %{GLOBAL}
 WSGIScriptAlias /app ${APPLICATIONS}
-WSGIEnableSendfile {sendfile}
+{sendfile}
 Protocols h2c http/1.1
 """
 
 
-@pytest.fixture(scope="module", params=["On", "Off", "Off\nEnableMMAP On"], ids=["sendfile", "read", "map"])
+WAYS = {
+    "default": "",
+    "sendfile": "WSGIEnableSendfile On",
+    "read": "WSGIEnableSendfile Off",
+    "map": "WSGIEnableSendfile Off\nEnableMMAP On",
+}
+
+
+@pytest.fixture(scope="module", params=WAYS.values(), ids=WAYS.keys())
 def server(mode, request):
     config = CONFIG.replace("{sendfile}", request.param)
     with Httpd(mode.serve() + config, modules=("http2", "deflate")) as httpd:
@@ -123,9 +133,36 @@ def test_a_file_that_only_the_daemon_may_read(mode):
     if not mode.is_daemon:
         pytest.skip("there is none")
     user = machine.other_user
-    with Httpd(mode.serve(user=user.pw_name) + CONFIG.replace("{sendfile}", "On"), modules=("http2",)) as httpd:
+    with Httpd(mode.serve(user=user.pw_name) + CONFIG.replace("{sendfile}", WAYS["sendfile"]), modules=("http2",)) as httpd:
         path = httpd.directory / "htdocs" / "secret"
         path.write_bytes(b"the daemon's own")
         path.chmod(0o600)
         processes.give(path, user)
         assert httpd.get(f"/app/files.wsgi/whole?{path}").body == b"the daemon's own"
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("way", ["default", "sendfile", "read"])
+def test_the_kernel_sends_large_files_unless_it_is_told_not_to(way):
+    config = CONFIG.replace("{sendfile}", WAYS[way]).replace("Protocols h2c http/1.1", "")
+    with Strace(config) as strace:
+        path = strace.httpd.directory / "htdocs" / "large"
+        path.write_bytes(BODY[: 1 << 20])
+        path.chmod(0o644)
+        calls, _ = strace.measure(f"/app/files.wsgi/whole?{path}", 1, 2)
+    assert (calls["sendfile"] >= 1) == (way != "read")
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("way", ["default", "sendfile"])
+def test_a_file_that_is_truncated_while_the_kernel_sends_it_is_broken_off(mode, way):
+    with Httpd(mode.serve() + CONFIG.replace("{sendfile}", WAYS[way]), modules=("http2",)) as httpd:
+        path = httpd.directory / "htdocs" / "large"
+        path.write_bytes(BODY)
+        path.chmod(0o644)
+        with httpd.connect() as connection:
+            connection.request("GET", f"/app/files.wsgi/whole?{path}")
+            connection.head()
+            os.truncate(path, 1 << 20)
+            assert len(connection.rest()) < len(BODY)
+        assert httpd.get("/app/hello.wsgi").status == 200

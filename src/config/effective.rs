@@ -34,8 +34,8 @@ pub struct Effective<'a> {
     pub script_reloading: bool,
     /// Whether a request body may come in chunks, without a length.
     pub chunked_request: bool,
-    /// Whether the kernel may send files that the application wraps.
-    pub enable_sendfile: bool,
+    /// Whether the kernel may send files that the application wraps; nothing said: where that is safe.
+    pub enable_sendfile: Option<bool>,
     /// Whether error responses of the application are replaced by httpd's own.
     pub error_override: bool,
     /// Whether the application sees GET for a HEAD request.
@@ -117,7 +117,7 @@ pub fn effective<'a>(
         trusted_headers: list(&directory.trusted_headers, &requests.trusted_headers)
             .unwrap_or_default(),
         trusted_proxies: list(&directory.trusted_proxies, &requests.trusted_proxies),
-        enable_sendfile: directory.enable_sendfile.or(requests.enable_sendfile).unwrap_or(false),
+        enable_sendfile: directory.enable_sendfile.or(requests.enable_sendfile),
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
         assert!(!found.application_group_configured);
         assert_eq!(&*found.callable_object, b"application");
         assert_eq!((found.pass_authorization, found.script_reloading), (false, true));
-        assert_eq!((found.chunked_request, found.enable_sendfile), (true, false));
+        assert_eq!((found.chunked_request, found.enable_sendfile), (true, None));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::daemon::group::Group;
 use crate::daemon::outgoing::Outgoing;
 use crate::httpd::{Blocking, Input, Level, Read, Request, SendBy, Status, log};
 use crate::request::body::Unreadable;
-use crate::request::response;
+use crate::request::{files, response};
 use daemon_abi::wire;
 use fastcgi::cgi_head::{HeadError, Parser};
 use fastcgi::response::Event;
@@ -64,8 +64,8 @@ pub struct Relay<'r> {
     limit: Limit,
     /// The worker said something in this attempt, so it has the request.
     heard: bool,
-    /// The kernel may send files.
-    sendfile: bool,
+    /// `WSGIEnableSendfile`
+    sendfile: Option<bool>,
     /// How long a client that cannot be polled has sent nothing.
     quiet: Duration,
     sent: usize,
@@ -265,7 +265,8 @@ impl<'r> Relay<'r> {
         let length = length.min(self.limit.remaining().unwrap_or(length));
         self.limit.take(length);
         // A worker may be another user's, who must not be able to end httpd by truncating a file.
-        let by = SendBy { sendfile: self.sendfile, mmap: false };
+        let sendfile = files::may_use_sendfile(self.sendfile, file.as_fd(), length);
+        let by = SendBy { sendfile, mmap: false };
         let added = self.output.file(file.as_fd(), (offset, length), by);
         added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))
     }

@@ -11,7 +11,7 @@ use crate::httpd::{
 use crate::httpd::{scoreboard, server};
 use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
-use crate::request::response;
+use crate::request::{files, response};
 use daemon_abi::wire::Abort;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Layer, Outcome, Pair, Script, StartUp};
 use std::ffi::{c_int, c_void};
@@ -25,8 +25,8 @@ pub struct RequestExchange<'r> {
     /// There once something was read.
     input: Option<Input<'r>>,
     output: Brigade<'r>,
-    /// How files may be sent.
-    send_by: SendBy,
+    /// `WSGIEnableSendfile`
+    sendfile: Option<bool>,
     /// Why the request body could not be read.
     unreadable: Option<Unreadable>,
     /// Error responses of the application are replaced by httpd's own.
@@ -42,7 +42,7 @@ impl<'r> RequestExchange<'r> {
             request,
             input: None,
             output: Brigade::new(request),
-            send_by: SendBy { sendfile: effective.enable_sendfile, mmap: request.maps_files() },
+            sendfile: effective.enable_sendfile,
             unreadable: None,
             error_override: effective.error_override,
             replaced: None,
@@ -123,7 +123,11 @@ impl<'r> RequestExchange<'r> {
             return 0;
         }
         let length = part.end.saturating_sub(part.start);
-        let added = self.output.file(file, part.start, length, self.send_by);
+        let by = SendBy {
+            sendfile: files::may_use_sendfile(self.sendfile, file, length),
+            mmap: self.request.maps_files(),
+        };
+        let added = self.output.file(file, part.start, length, by);
         let after = if last { After::End } else { After::Flush };
         let passed = added.and_then(|()| self.output.pass_slices(&[], after));
         self.passed(passed.is_ok())

@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod environ;
+pub mod files;
 pub mod handler;
 pub mod ownership;
 pub mod response;

@@ -139,8 +139,10 @@ pub(super) static ROWS: &[Row] = &[
         "WSGIEnableSendfile",
         Place::FileInfo,
         "WSGIEnableSendfile On|Off",
-        "Off",
-        "Has the kernel send files that an application returns in `wsgi.file_wrapper`.",
+        "where it is safe",
+        "Has the kernel send files that an application returns in `wsgi.file_wrapper`, without copying them. If nothing is said \
+         it does so with files of 64 KB or more on a file system of this machine (ext4, xfs, btrfs, tmpfs, overlayfs and others). `Off` has \
+         them read: for files that are written to while they are sent. `On` has every file sent so, also from NFS or CIFS.",
         "WSGIEnableSendfile On",
     ),
     row(
