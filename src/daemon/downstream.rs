@@ -9,8 +9,9 @@ use crate::request::response;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
-/// Response bytes that are worth copying to make fewer and larger pieces.
+/// Pieces of a response that are worth copying to make fewer and larger ones, and how large those get.
 const SMALL: usize = 16 * 1024;
+const GATHERED: usize = 64 * 1024;
 
 /// Where the bytes of a response go.
 pub struct Downstream<'r> {
@@ -67,7 +68,8 @@ impl<'r> Downstream<'r> {
     pub fn pass(&mut self, bytes: &[u8]) -> Result<(), Error> {
         self.begin();
         let full = self.count(bytes.len() as u64);
-        if !full && self.pending.len() + bytes.len() <= SMALL {
+        let together = self.pending.len() + bytes.len();
+        if !full && bytes.len() <= SMALL && together <= GATHERED {
             self.pending.extend_from_slice(bytes);
             return Ok(());
         }
