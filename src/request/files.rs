@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn large_files_of_this_machine_are_sent_by_the_kernel() {
-        let file = nix::sys::memfd::memfd_create(c"file", nix::sys::memfd::MFdFlags::empty()).unwrap();
+        let file =
+            nix::sys::memfd::memfd_create(c"file", nix::sys::memfd::MFdFlags::empty()).unwrap();
         assert!(may_use_sendfile(None, file.as_fd(), LARGE));
         assert!(!may_use_sendfile(None, file.as_fd(), LARGE - 1));
     }
