@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 /// What the bytes of the name of a header are in a key; zero for those that may not be there.
+#[allow(clippy::indexing_slicing)] // While it is compiled.
 const IN_KEY: [u8; 256] = {
     let mut table = [0; 256];
     let mut byte: u8 = 0;
