@@ -85,7 +85,8 @@ class TestLimits:
             yield httpd
 
     def test_cpu_priority(self, server):
-        assert server.get("/nice").json["nice"] == 5 + os.nice(0)
+        # It is the priority itself, whatever the tests were started with.
+        assert server.get("/nice").json["nice"] == 5
 
     def test_memory_limit(self, server):
         small, large = server.get("/data?allocate=50").json, server.get("/data?allocate=400").json
