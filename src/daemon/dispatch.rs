@@ -3,9 +3,10 @@
 
 use crate::config::Effective;
 use crate::daemon::chroot;
-use crate::daemon::client::Broken;
+use crate::daemon::client::{Broken, Connection};
 use crate::daemon::group::Group;
 use crate::daemon::relay::{Ended, Relay};
+use crate::daemon::runtime;
 use crate::httpd::{Level, Request, Status, log};
 use crate::request::environ::Environ;
 use daemon_abi::ending;
@@ -52,6 +53,8 @@ pub fn dispatch(
             Ok(found) => found,
             // Its queue is full, or it is about to be replaced: nothing was sent, so another one may do.
             Err(Errno::EAGAIN | Errno::ECONNREFUSED) => continue,
+            // Those that rest can be opened again.
+            Err(Errno::EMFILE | Errno::ENFILE) if runtime::close_resting() => continue,
             Err(error) => {
                 log::write(
                     request,
@@ -67,18 +70,18 @@ pub fn dispatch(
         };
         match relay.run(&mut connection, &head) {
             Ended::Complete => {
-                group.rest(slot.worker, connection);
+                rest(group, &slot, connection);
                 return Status::OK;
             }
             Ended::Status(status) => {
-                group.rest(slot.worker, connection);
+                rest(group, &slot, connection);
                 return status;
             }
             Ended::Abandoned(status) => return status,
             Ended::Refused => {
                 turned_away.restarts = turned_away.restarts.saturating_add(1);
                 if connection.frames.is_empty() {
-                    group.rest(slot.worker, connection);
+                    rest(group, &slot, connection);
                 }
             }
             Ended::Broken(Broken::Reset) if relay.may_go_elsewhere() => {
@@ -97,6 +100,14 @@ pub fn dispatch(
         ),
     );
     Status::SERVICE_UNAVAILABLE
+}
+
+/// Keeps a connection for another request. When too many rest all are closed: those that are in use are soon there again, and
+/// those of groups that have nothing to do are not.
+fn rest(group: &Group, slot: &Slot<'_>, connection: Connection) {
+    if !group.rest(slot.worker, connection) {
+        runtime::close_resting();
+    }
 }
 
 /// How often, and since when, a request was turned away by workers that are being replaced. It was not started, so nothing is

@@ -4,10 +4,12 @@
 
 use crate::config::DaemonGroup;
 use crate::daemon::client::Connection;
+use crate::daemon::files;
 use crate::daemon::socket::WorkerSocket;
 use daemon_abi::scoreboard::{Child, Patience, Refused, Scoreboard, Slot};
 use nix::errno::Errno;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,26 @@ pub struct Group {
     /// This httpd child's row in the scoreboard.
     child: OnceLock<Option<Child>>,
     /// Connections that rest, for each worker.
-    resting: Vec<Mutex<Vec<Connection>>>,
+    resting: Vec<Mutex<Vec<Resting>>>,
+}
+
+/// Connections that rest in this process, of all groups.
+static RESTING: AtomicUsize = AtomicUsize::new(0);
+
+/// A connection that waits for its next request, and is counted while it does.
+#[derive(Debug)]
+struct Resting {
+    connection: Connection,
+    _counted: Counted,
+}
+
+#[derive(Debug)]
+struct Counted;
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        RESTING.fetch_sub(1, SeqCst);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -105,10 +126,10 @@ impl Group {
         let kept = {
             let mut resting = lock(resting);
             // Connections to a process that was replaced are of no use.
-            resting.retain(|it| it.generation == slot.generation);
+            resting.retain(|it| it.connection.generation == slot.generation);
             resting.pop()
         };
-        if let Some(connection) = kept {
+        if let Some(Resting { connection, .. }) = kept {
             return Ok((connection, true));
         }
         let socket = self.sockets.get(slot.worker).ok_or(Errno::EINVAL)?;
@@ -117,11 +138,18 @@ impl Group {
         Ok((connection, false))
     }
 
-    /// Keeps a connection for the next request.
-    pub fn rest(&self, worker: usize, connection: Connection) {
-        if let Some(resting) = self.resting.get(worker) {
-            lock(resting).push(connection);
-        }
+    /// Keeps a connection for the next request; `false` if there are too many that rest.
+    pub fn rest(&self, worker: usize, connection: Connection) -> bool {
+        let Some(resting) = self.resting.get(worker) else { return true };
+        let before = RESTING.fetch_add(1, SeqCst);
+        lock(resting).push(Resting { connection, _counted: Counted });
+        before < files::most_resting()
+    }
+
+    /// Closes the connections that rest; whether there were any.
+    pub fn close_resting(&self) -> bool {
+        let closed = self.resting.iter().map(|resting| lock(resting).drain(..).count());
+        closed.sum::<usize>() > 0
     }
 
     /// Removes the names of the sockets: no new process will use them.

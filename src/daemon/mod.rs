@@ -7,6 +7,7 @@ pub mod chroot;
 pub mod client;
 pub mod dispatch;
 mod downstream;
+pub mod files;
 pub mod group;
 pub mod leader;
 pub mod metrics;

@@ -5,6 +5,7 @@
 
 use crate::config::{self, DaemonGroup, ServerConfig};
 use crate::daemon::chroot;
+use crate::daemon::files::Room;
 use crate::daemon::group::Group;
 use crate::daemon::leader::{Leader, Recipe};
 use crate::daemon::metrics::ServerMetrics;
@@ -213,9 +214,11 @@ pub fn start(pool: Pool<'_>, main: Server<'_>) {
         }
     };
     let server_metrics = server_metrics(main);
+    let mut room = Room::make(groups(main).map(|(_, config)| config));
     let mut managed = Vec::new();
     for (number, (server, config)) in (1..).zip(groups(main)) {
         let made = plan(main, server, config).and_then(|plan| {
+            room.take(config)?;
             let lifeline = lifeline.try_clone();
             let made = lifeline.and_then(|lifeline| {
                 manage(pool, main, &plan, number, lifeline, server_metrics.as_ref())
@@ -462,6 +465,13 @@ impl Managed {
     fn has_leader(&self) -> bool {
         self.leader.lock().unwrap_or_else(PoisonError::into_inner).leader.is_some()
     }
+}
+
+/// Closes the connections of this process that rest, of all groups; whether there were any.
+pub fn close_resting() -> bool {
+    let Some(runtime) = current() else { return false };
+    let closed = runtime.groups.iter().filter(|managed| managed.group.close_resting());
+    closed.count() > 0
 }
 
 /// Starts the leaders that could not be started, or ended too soon.
