@@ -216,5 +216,51 @@ class TestServerConfiguration:
         assert second["QUERY_STRING"] == ["str", ""]
 
 
+class TestOtherModules:
+    """What httpd's other modules do with a request before the application gets it."""
+
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def server(mode):
+        config = """
+            WSGIScriptAlias /app ${APPLICATIONS}/environ.wsgi
+            <Location /app/current>
+                CGIVar REQUEST_URI current-uri
+            </Location>
+            <Location /app/whole>
+                QualifyRedirectURL On
+            </Location>
+            ErrorDocument 404 /app/page
+            ErrorDocument 403 /app/whole/page
+            <Location /denied>
+                Require all denied
+            </Location>
+            <Directory ${DIRECTORY}/htdocs>
+                Options +Includes
+                AddOutputFilter INCLUDES .shtml
+            </Directory>
+        """
+        with Httpd(mode.serve() + config, modules=("include",)) as httpd:
+            (httpd.directory / "htdocs" / "page.shtml").write_text('<!--#include virtual="/app/a/part?x=1" -->')
+            yield httpd
+
+    def test_a_part_of_a_page_has_its_path_info_and_the_interpreter_of_the_application(self, server):
+        alone, part = values(server, "/app/a/part"), values(server, "/page.shtml?y=2")
+        assert (part["SCRIPT_NAME"], part["PATH_INFO"], part["QUERY_STRING"]) == ("/app/a/part", "/a/part", "x=1")
+        assert (part["SERVER_PROTOCOL"], part["REQUEST_URI"]) == ("INCLUDED", "/page.shtml?y=2")
+        assert part["mod_wsgi.application_group"] == alone["mod_wsgi.application_group"]
+
+    def test_the_uri_is_the_one_that_cgivar_says(self, server):
+        assert values(server, "/app/other/a%20b?x")["REQUEST_URI"] == "/app/other/a%20b?x"
+        assert values(server, "/app/current/a%20b?x")["REQUEST_URI"] == "/app/current/a b"
+
+    def test_what_a_request_was_redirected_from_is_told(self, server):
+        keys = values(server, "/missing?x=1")
+        assert (keys["REDIRECT_URL"], keys["REDIRECT_QUERY_STRING"], keys["REDIRECT_STATUS"]) == ("/missing", "x=1", "404")
+        keys = values(server, "/denied?x=1")
+        server.error_log.expect("client denied by server configuration")
+        assert (keys["REDIRECT_URL"], keys["REDIRECT_STATUS"]) == (f"http://127.0.0.1:{server.port}/denied?x=1", "403")
+
+
 def test_the_python_of_the_virtual_environment_runs(server):
     assert "cp%d%d" % tuple(server.get("/app/environ.wsgi").json["version"]) == machine.python_tag[:5]

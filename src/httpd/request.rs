@@ -253,6 +253,18 @@ impl<'r> Request<'r> {
         unsafe { sys::shim_request_maps_files(self.as_ptr()) != 0 }
     }
 
+    /// Does `CGIVar REQUEST_URI current-uri` hold here?
+    pub fn says_current_uri(self) -> bool {
+        // SAFETY: a live request_rec.
+        truth(unsafe { sys::shim_request_says_current_uri(self.as_ptr()) })
+    }
+
+    /// The address that was redirected internally to this one: its path, or with `QualifyRedirectURL On` the whole of it.
+    pub fn redirect_url(self) -> Option<&'r CStr> {
+        // SAFETY: a live request_rec; the result is null or a string of its pool or of that earlier request's.
+        unsafe { text(sys::shim_request_redirect_url(self.as_ptr())) }
+    }
+
     /// What the file of the request is.
     pub fn file_type(self) -> FileType {
         match self.record().finfo.filetype {

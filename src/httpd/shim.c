@@ -163,6 +163,42 @@ int shim_request_passes_authorization(const request_rec *r)
     return core->cgi_pass_auth == AP_CGI_PASS_AUTH_ON;
 }
 
+int shim_request_says_current_uri(const request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    const char *rule = NULL;
+
+    if (core->cgi_var_rules != NULL) {
+        rule = apr_hash_get(core->cgi_var_rules, "REQUEST_URI", APR_HASH_KEY_STRING);
+    }
+    return rule != NULL && strcmp(rule, "current-uri") == 0;
+}
+
+const char *shim_request_redirect_url(request_rec *r)
+{
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+    apr_uri_t uri;
+
+    if (r->prev == NULL) {
+        return NULL;
+    }
+    if (core->qualify_redirect_url != AP_CORE_CONFIG_ON) {
+        return r->prev->uri;
+    }
+    uri = r->prev->parsed_uri;
+    if (uri.scheme == NULL) {
+        uri.scheme = (char *)ap_http_scheme(r->prev);
+    }
+    if (uri.port == 0) {
+        uri.port = ap_get_server_port(r->prev);
+        uri.port_str = apr_psprintf(r->pool, "%u", uri.port);
+    }
+    if (uri.hostname == NULL) {
+        uri.hostname = (char *)ap_get_server_name_for_url(r->prev);
+    }
+    return apr_uri_unparse(r->pool, &uri, 0);
+}
+
 int shim_request_maps_files(const request_rec *r)
 {
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);

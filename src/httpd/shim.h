@@ -72,6 +72,9 @@ int shim_connection_is_ssl(conn_rec *c);
 int shim_connection_wait(conn_rec *c, apr_interval_time_t time, apr_interval_time_t *before);
 const char *shim_ssl_variable(request_rec *r, const char *name);
 int shim_request_passes_authorization(const request_rec *r);
+/* What ap_add_cgi_vars says as REQUEST_URI and REDIRECT_URL. */
+int shim_request_says_current_uri(const request_rec *r);
+const char *shim_request_redirect_url(request_rec *r);
 void shim_connection_close(conn_rec *c);
 int shim_connection_kept(const conn_rec *c);
 

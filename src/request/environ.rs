@@ -25,6 +25,8 @@ pub struct Mount<'r> {
     pub script_name: &'r [u8],
     /// `PATH_INFO`, runs of slashes made one.
     pub path_info: &'r [u8],
+    /// Where the application is, runs of slashes made one: `SCRIPT_NAME`, but for a part of another page.
+    pub application: &'r [u8],
 }
 
 impl<'r> Mount<'r> {
@@ -32,20 +34,16 @@ impl<'r> Mount<'r> {
     pub fn of(request: Request<'r>) -> Self {
         let uri = bytes(request.uri());
         let path_info = bytes(request.path_info());
-        let included = request.protocol().is_some_and(|it| it.to_bytes() == b"INCLUDED");
-        let end = if path_info.is_empty() || included {
-            uri.len()
-        } else {
-            path_info_start(uri, path_info)
-        };
+        let end = if path_info.is_empty() { uri.len() } else { path_info_start(uri, path_info) };
         let single = |path: &'r [u8]| match collapse_slashes(path) {
             Cow::Borrowed(path) => path,
             Cow::Owned(path) => request.pool().dup_bytes(&path),
         };
-        Self {
-            script_name: single(uri.get(..end).unwrap_or(uri)),
-            path_info: single(if included { b"" } else { path_info }),
-        }
+        let application = single(uri.get(..end).unwrap_or(uri));
+        // httpd says the whole path for what mod_include and others put into a page.
+        let included = request.protocol().is_some_and(|it| it.to_bytes() == b"INCLUDED");
+        let script_name = if included { single(uri) } else { application };
+        Self { script_name, path_info: single(path_info), application }
     }
 }
 
@@ -264,7 +262,7 @@ impl<'r> Environ<'r> {
         let request = self.request;
         self.push_text(b"SCRIPT_FILENAME", request.filename());
         if let Some(previous) = request.previous() {
-            self.push_text(b"REDIRECT_URL", previous.uri());
+            self.push_text(b"REDIRECT_URL", request.redirect_url());
             self.push_text(b"REDIRECT_QUERY_STRING", previous.args());
         }
     }
@@ -305,8 +303,11 @@ pub fn bytes(text: Option<&CStr>) -> &[u8] {
     text.map_or(b"", CStr::to_bytes)
 }
 
-/// The target of the request line as the client sent it, as httpd's own CGI handlers say it.
+/// The target of the request line as the client sent it, or as `CGIVar` says, like httpd's own CGI handlers.
 fn request_uri(request: Request<'_>) -> &[u8] {
+    if request.says_current_uri() {
+        return bytes(request.uri());
+    }
     target(bytes(request.request_line()))
 }
 
@@ -325,9 +326,9 @@ impl<'r> RequestFacts<'r> {
     /// The facts of a request. Paths that differ in case only may be the same (`WSGICaseSensitivity`).
     pub fn new(request: Request<'r>, mount: &Mount<'r>, case_sensitive: bool) -> Self {
         let script_name = if case_sensitive {
-            Cow::Borrowed(mount.script_name)
+            Cow::Borrowed(mount.application)
         } else {
-            Cow::Owned(mount.script_name.to_ascii_lowercase())
+            Cow::Owned(mount.application.to_ascii_lowercase())
         };
         Self { request, script_name }
     }
