@@ -108,6 +108,57 @@ def test_the_processes_see_what_is_inside_only(root):
         httpd.error_log.expect("WRS3024.*hello.wsgi.*is not inside of its chroot")
 
 
+PRELOADED = """
+import os, pathlib
+LOADER = os.getpid()
+{more}
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"%d %d" % (LOADER, os.getpid())]
+"""
+
+
+def preloading(root, more=""):
+    """A server whose group loads a script once, with `more` in it."""
+    script = root / "site/preloaded.wsgi"
+    script.write_text(PRELOADED.format(more=more))
+    script.chmod(0o644)
+    config = configuration(root, "python-home=/usr/bin/python3 processes=2 preload=On")
+    return Httpd(config + f"WSGIScriptAlias /preloaded {script} process-group=jail\n")
+
+
+def test_scripts_are_preloaded_inside_though_there_is_no_proc(root):
+    with preloading(root) as httpd:
+        loader, process = httpd.get("/preloaded").text.split()
+        assert loader != process
+        httpd.error_log.expect("has loaded the scripts of process group 'jail': its workers are forked from it", "loaded /site/early.py")
+
+
+def test_threads_of_preloaded_scripts_are_seen_though_there_is_no_proc(root):
+    more = "import _thread, time\n_thread.start_new_thread(time.sleep, (600,))"
+    with preloading(root, more) as httpd:
+        loader, process = httpd.get("/preloaded").text.split()
+        assert loader == process
+        httpd.error_log.expect("WRS5029: preload=On has no effect in process group 'jail': its scripts start 1 threads")
+        httpd.error_log.allow("WRS5030", "loaded /site/early.py")
+
+
+def test_what_needs_proc_is_told_at_configtest_where_it_is_not_inside(root):
+    options = "python-home=/usr/bin/python3 display-name=jailed memory-restart=100M"
+    code, said = Httpd(configuration(root, options)).configtest()
+    assert code == 0, said
+    for option in ("display-name", "memory-restart"):
+        assert f"option '{option}' has no effect: it needs /proc, which is not mounted inside of the chroot" in said
+    inside = root / "proc/self"
+    inside.mkdir(parents=True)
+    try:
+        (inside / "status").write_text("")
+        assert "/proc" not in Httpd(configuration(root, options)).configtest()[1]
+    finally:
+        shutil.rmtree(root / "proc")
+
+
 def test_what_is_missing_inside_is_told_at_configtest(root, stage):
     code, said = Httpd(configuration(root)).configtest()
     assert code == 0, said

@@ -68,7 +68,8 @@ impl<S: System> Files<'_, S> {
     fn group(&self, group: &DaemonGroup, found: &mut Vec<Finding>) {
         let mut tell = |fault| found.push(Finding { origin: group.origin.clone(), fault });
         if let Some(root) = &group.chroot {
-            self.directory(group, "chroot", root, None).into_iter().for_each(tell);
+            self.directory(group, "chroot", root, None).into_iter().for_each(&mut tell);
+            self.without_proc(group, root).for_each(tell);
             // Below it other paths hold.
             return;
         }
@@ -89,6 +90,20 @@ impl<S: System> Files<'_, S> {
                     .for_each(tell);
             }
         }
+    }
+
+    /// What needs the kernel's own files, where they are not inside of the root directory of a group.
+    fn without_proc(&self, group: &DaemonGroup, root: &[u8]) -> impl Iterator<Item = Fault> {
+        let missing = is_missing(self.system, &path(root).join("proc/self/status"));
+        let given = [
+            ("display-name", group.display_name.is_some()),
+            ("memory-restart", group.memory_restart > 0),
+        ];
+        let group = group.name.clone();
+        given.into_iter().filter(move |(_, given)| missing && *given).map(move |(option, _)| {
+            let why = "needs /proc, which is not mounted inside of the chroot";
+            Fault::PointlessOption { group: group.clone(), option, why }
+        })
     }
 
     /// What is wrong with a Python home: of a group, or without one the one for all.

@@ -203,14 +203,16 @@ fn answer(socket: &OwnedFd, forked: io::Result<i32>) {
 
 /// Whether this process has threads besides the main one, which is told.
 fn has_threads(engine: &Engine, launch: &Launch) -> io::Result<bool> {
-    let mut tasks = Vec::new();
-    for task in std::fs::read_dir("/proc/self/task")? {
-        let task = task?;
-        if task.file_name().to_str() != Some(&getpid().to_string()) {
-            let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-            tasks.push(name.trim_end().to_owned());
+    let tasks = match other_tasks() {
+        // Inside of a root directory there mostly is no /proc.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if is_single_threaded().unwrap_or_else(|| engine.thread_names().is_empty()) {
+                return Ok(false);
+            }
+            vec!["without a name".to_owned()]
         }
-    }
+        tasks => tasks?,
+    };
     if tasks.is_empty() {
         return Ok(false);
     }
@@ -227,6 +229,31 @@ fn has_threads(engine: &Engine, launch: &Launch) -> io::Result<bool> {
         shown.join(", ")
     );
     Ok(true)
+}
+
+/// The names of the threads besides the main one.
+fn other_tasks() -> io::Result<Vec<String>> {
+    let own = getpid().to_string();
+    let mut tasks = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task")? {
+        let task = task?;
+        if task.file_name().to_str() != Some(&own) {
+            let name = std::fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            tasks.push(name.trim_end().to_owned());
+        }
+    }
+    Ok(tasks)
+}
+
+/// Whether this process has one thread; `None`: the system does not say. See unshare(2).
+fn is_single_threaded() -> Option<bool> {
+    // SAFETY: this flag changes nothing in a process of one thread, and is refused in others.
+    match Errno::result(unsafe { libc::unshare(libc::CLONE_THREAD) }) {
+        Ok(_) => Some(true),
+        Err(Errno::EINVAL) => Some(false),
+        // The filter of a container may forbid the call.
+        Err(_) => None,
+    }
 }
 
 #[cfg(test)]
