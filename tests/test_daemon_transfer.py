@@ -19,6 +19,7 @@ DEFLATE = machine.has_module("deflate")
 GROUPS = {
     "plain": "",
     "head": "header-buffer-size=65536",
+    "huge": "header-buffer-size=3000000",
     "stack": "stack-size=3145728",
     "hasty": "response-flush-delay=0",
     "lazy": "response-flush-delay=1500",
@@ -29,6 +30,8 @@ GROUPS = {
     "queue": "threads=1 queue-timeout=1",
     "graceful": "graceful-timeout=1 shutdown-timeout=1",
     "shutdown": "graceful-timeout=20 shutdown-timeout=1",
+    "patient": "graceful-timeout=0 shutdown-timeout=1",
+    "calm": "shutdown-timeout=0",
     "backlog": "listen-backlog=3",
 }
 
@@ -65,6 +68,7 @@ class TestSizes:
         assert server.get("/plain?header=33000").status == 500
         server.error_log.expect("WRS3020")
         assert len(server.get("/head?header=40000").header("X-Long")) == 40000
+        assert len(server.get("/huge?header=2000000").header("X-Long")) == 2000000
 
     def test_stack_size_is_that_of_the_threads(self, server):
         sizes = {name: int(server.get(f"/{name}").header("X-Stack")) for name in ("stack", "plain")}
@@ -172,16 +176,34 @@ class TestTimeouts:
     def test_shutdown_timeout_is_the_time_of_requests_after_sigterm(self, server):
         self.ended_with(server, "shutdown", signal.SIGTERM, "SIGTERM")
 
-    def ended_with(self, server, name, number, reason):
+    def test_a_graceful_timeout_of_0_waits_as_long_as_it_takes(self, server):
+        self.finished_after(server, "patient", signal.SIGUSR1, 2.5)
+
+    def test_a_shutdown_timeout_of_0_waits_as_long_as_it_takes(self, server):
+        # Longer than the default of 5 seconds, and the second that is given for the end of Python.
+        self.finished_after(server, "calm", signal.SIGTERM, 7)
+
+    def finished_after(self, server, name, number, seconds):
+        worker, answers = self.told(server, name, number, seconds)
+        assert [answer.status for answer in answers] == [200]
+        wait_until(lambda: worker not in processes.named(server, f"(wsgi:{name})"), "the end of the process")
+        assert server.get(f"/{name}").status == 200
+
+    def told(self, server, name, number, seconds):
+        """Send a signal to the process of a group while a request runs; the process, and the answers that came."""
         answers = []
-        begun = time.monotonic()
-        slow = threading.Thread(target=lambda: answers.append(server.get(f"/{name}?sleep=14")), daemon=True)
+        slow = threading.Thread(target=lambda: answers.append(server.get(f"/{name}?sleep={seconds}")), daemon=True)
         slow.start()
         time.sleep(0.3)
         # As `ps` shows it: the leader was there first.
         worker = max(processes.named(server, f"(wsgi:{name})"))
         os.kill(worker, number)
         slow.join(20)
+        return worker, answers
+
+    def ended_with(self, server, name, number, reason):
+        begun = time.monotonic()
+        _, answers = self.told(server, name, number, 14)
         assert [answer.status for answer in answers] == [502]
         assert 1.2 < time.monotonic() - begun < 6
         server.error_log.expect(f"WRS3017.*was ended by {reason} while")

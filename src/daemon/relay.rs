@@ -13,7 +13,7 @@ use crate::httpd::{Blocking, Input, Level, Read, Request, SendBy, Status, log};
 use crate::request::body::Unreadable;
 use crate::request::{files, response};
 use daemon_abi::wire;
-use fastcgi::cgi_head::{HeadError, Parser};
+use fastcgi::cgi_head::{HeadError, MAX_HEAD, Parser};
 use fastcgi::response::Event;
 use fastcgi::{Kind, ProtocolStatus, Response, record, request};
 use nix::sys::stat::{SFlag, fstat};
@@ -146,13 +146,11 @@ impl<'r> Relay<'r> {
     /// Sends the request and relays until it ended.
     pub fn run(&mut self, connection: &mut Connection, opening: &[u8]) -> Ended {
         connection.clear();
+        let line = self.group.config.header_buffer_size as usize;
         let mut attempt = Attempt {
             connection,
             response: Response::new(REQUEST_ID),
-            parser: Parser::with_limits(
-                self.group.config.header_buffer_size as usize,
-                fastcgi::cgi_head::MAX_HEAD,
-            ),
+            parser: Parser::with_limits(line, MAX_HEAD.saturating_add(line)),
             pulled: false,
             deaf: false,
             outgoing: Outgoing::default(),

@@ -10,15 +10,15 @@ import time
 from urllib.parse import parse_qs
 
 
-def socket_buffers():
-    """The send buffers of the connected sockets of this process."""
+def socket_buffers(option):
+    """The buffers of the connected sockets of this process."""
     sizes = []
     for entry in os.listdir("/proc/self/fd"):
         try:
             if os.readlink(f"/proc/self/fd/{entry}").startswith("socket:"):
                 with socket.socket(fileno=os.dup(int(entry))) as copy:
                     if not copy.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                        sizes.append(copy.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+                        sizes.append(copy.getsockopt(socket.SOL_SOCKET, option))
         except OSError:
             continue
     return sizes
@@ -59,7 +59,8 @@ def application(environ, start_response):
         "switch_interval": sys.getswitchinterval(),
         "environ": dict(os.environ),
         "limits": {name: resource.getrlimit(getattr(resource, name)) for name in ("RLIMIT_CPU", "RLIMIT_DATA", "RLIMIT_AS")},
-        "send_buffers": socket_buffers(),
+        "send_buffers": socket_buffers(socket.SO_SNDBUF),
+        "receive_buffers": socket_buffers(socket.SO_RCVBUF),
         "allocated": allocate(int(query.get("allocate", 0))),
     }
     body = json.dumps(facts).encode()
