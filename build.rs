@@ -58,6 +58,7 @@ const TYPES: &[&str] = &[
 
 /// The C constants and variables that are used.
 const VARS: &[&str] = &[
+    "ap_listeners",
     "(OK|DECLINED|DONE)",
     "HTTP_[A-Z_]+",
     "APLOG_.*",

@@ -59,7 +59,11 @@ pub fn dump(main: Server<'_>, status: Status) {
             .iter()
             .zip(site.servers)
             .zip(&places)
-            .map(|((server, known), place)| Named { server: *known, port: server.port(), place })
+            .map(|((server, known), place)| Named {
+                server: *known,
+                port: server.usual_port(),
+                place,
+            })
             .collect();
         config::map(site, &named, &asked)
     });

@@ -1,5 +1,6 @@
 """`httpd -D DUMP_WSGI` prints who answers which URL, and with which Python."""
 
+import re
 import subprocess
 import sys
 
@@ -51,6 +52,16 @@ def test_the_map_is_printed_and_nothing_is_started(arguments, stage):
     assert mounts[3] == f"{own}, callable application"
     assert mounts[6] == "a section chooses process group app"
     assert len(mounts) == 7
+
+
+def test_the_application_group_has_the_port_that_clients_ask_for():
+    config = "WSGIScriptAlias /own ${APPLICATIONS}/hello.wsgi\n<VirtualHost *:8081>\nServerName plain.example\n</VirtualHost>\n"
+    code, out, err = dump("-t", config=config)
+    assert code == 0, err
+    main, host = [line for line in out.splitlines() if "/own ->" in line]
+    assert re.search(r"application group 127\.0\.0\.1:\d+\|/own,", main)
+    assert "application group plain.example:8081|/own," in host
+    assert "virtual host plain.example:8081 (" in out
 
 
 def test_what_is_wrong_is_said_too():

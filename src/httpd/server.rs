@@ -126,6 +126,20 @@ impl<'s> Server<'s> {
         self.record().port
     }
 
+    /// The port that clients mostly ask it by: that of its name, of its address, or for the main server the first one that httpd
+    /// listens to; zero if unknown.
+    pub fn usual_port(self) -> u16 {
+        // SAFETY: null, or the first address of the server, of its configuration.
+        let address = unsafe { self.record().addrs.as_ref() }.map_or(0, |first| first.host_port);
+        // SAFETY: null, or a list that httpd has made while it read the configuration.
+        let listened = unsafe {
+            let listener = sys::ap_listeners.as_ref();
+            listener.and_then(|it| it.bind_addr.as_ref()).map_or(0, |address| address.port)
+        };
+        let all = [self.port(), address, if self.is_virtual() { 0 } else { listened }];
+        all.into_iter().find(|&port| port != 0).unwrap_or(0)
+    }
+
     /// Is it a virtual host?
     pub fn is_virtual(self) -> bool {
         self.record().is_virtual != 0

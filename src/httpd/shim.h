@@ -12,6 +12,7 @@
 #include "http_protocol.h"
 #include "http_request.h"
 #include "http_ssl.h"
+#include "ap_listen.h"
 #include "mod_auth.h"
 #include "ap_mpm.h"
 #include "mpm_common.h"
