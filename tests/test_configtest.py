@@ -156,6 +156,15 @@ FOUND = {
         "WSGIScriptAlias /a ${APPLICATIONS}/hello.wsgi\nWSGIScriptAlias /a/b ${APPLICATIONS}/environ.wsgi",
         *("WRS1049", 1, "never come here: the alias '/a' at"),
     ),
+    "an alias with a slash at its end and a script without": (
+        "WSGIScriptAlias /a/ ${APPLICATIONS}/hello.wsgi",
+        *("WRS1069", 0, "a request for '/a/x' goes to"),
+    ),
+    "an alias that no URL begins with": ("WSGIScriptAlias a ${APPLICATIONS}/hello.wsgi", "WRS1072", 0, "and 'a' does not"),
+    "a place for sockets that is not there": (
+        "WSGISocketPrefix /no/run/wsgi\nWSGIDaemonProcess site",
+        *("WRS1073", 0, "needs the directory '/no/run'"),
+    ),
     "a relative script": ("WSGIScriptAlias / hello.wsgi", "WRS1050", 0, "'hello.wsgi' is relative"),
     "a script that is not there": ("\nWSGIScriptAlias / /no.wsgi", "WRS1051", 1, "'/no.wsgi'"),
     "a home that is not there": ("WSGIDaemonProcess site home=/no/home", "WRS1053", 0, "'home=/no/home'"),
@@ -187,7 +196,7 @@ def test_what_does_not_fit_together_is_told_with_its_line(name):
     told = [text for text in said.split("\n") if f"{identifier}: {httpd.directory}/httpd.conf:{line}: " in text]
     assert len(told) == 1, said
     assert words in told[0]
-    assert len(re.findall(r"WRS10[4-6]\d: ", said)) == 1, said
+    assert len(re.findall(r"WRS10[4-7]\d: ", said)) == 1, said
 
 
 @pytest.mark.ours

@@ -246,6 +246,7 @@ fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
     for (place, alias) in aliases.iter().enumerate() {
         let mut tell = |fault| found.push(Finding { origin: alias.origin.clone(), fault });
         options(site, server, alias.directive(), &alias.options, &mut tell);
+        slashes(alias).into_iter().for_each(&mut tell);
         if let Some(earlier) = aliases.iter().take(place).find(|earlier| shadows(earlier, alias)) {
             tell(Fault::ShadowedAlias {
                 location: alias.location.source().to_vec(),
@@ -254,6 +255,17 @@ fn aliases(site: &Site<'_>, server: &Server<'_>, found: &mut Vec<Finding>) {
             });
         }
     }
+}
+
+/// Whether an alias of a path has its slashes where it can be of use.
+fn slashes(alias: &ScriptAlias) -> Option<Fault> {
+    let Location::Prefix(path) = &alias.location else { return None };
+    let (location, target) = (path.clone(), alias.target.clone());
+    if !path.starts_with(b"/") {
+        return Some(Fault::UnreachableAlias { location });
+    }
+    let uneven = path.len() > 1 && path.ends_with(b"/") && !target.ends_with(b"/");
+    uneven.then_some(Fault::UnevenSlashes { location, target })
 }
 
 /// What an alias, or a handler, says of where its requests run.
@@ -521,8 +533,14 @@ mod tests {
     fn an_alias_below_a_shorter_one_is_never_reached() {
         assert_eq!(ids(&["alias / /x", "alias /app /y"], &[]), ["WRS1049 2"]);
         assert_eq!(ids(&["alias /a /x", "alias /ab /y", "alias /a/b /z"], &[]), ["WRS1049 3"]);
-        assert_eq!(ids(&["alias /a/ /x", "alias /a /y"], &[]), nothing());
+        assert_eq!(ids(&["alias /a/ /x/", "alias /a /y"], &[]), nothing());
         assert_eq!(ids(&["alias /a /x", "alias / /y"], &[]), nothing());
+    }
+
+    #[test]
+    fn slashes_of_an_alias_that_do_not_fit_are_told() {
+        assert_eq!(ids(&["alias /a/ /x", "alias b /y"], &[]), ["WRS1069 1", "WRS1072 2"]);
+        assert_eq!(ids(&["alias /a/ /x/", "alias /b /y/", "alias / /z"], &[]), nothing());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::handler_script::HandlerScript;
 use super::origin::Origin;
 use super::permission::{Access, Identity, System, closed, is_missing, path};
 use super::pyvenv::Pyvenv;
+use super::server::Globals;
 
 /// The interpreter of a Python home: of a virtual environment, of a prefix, or the home itself.
 fn python_of(system: &impl System, home: &Path) -> Option<PathBuf> {
@@ -33,6 +34,9 @@ pub(super) fn check(site: &Site<'_>, system: &impl System, found: &mut Vec<Findi
         let home = globals.python_home.as_ref();
         if let Some(fault) = home.and_then(|home| site.python(None, home, user)) {
             found.push(Finding { origin: globals.python_home_origin.clone(), fault });
+        }
+        if let Some(fault) = site.sockets(globals) {
+            found.push(Finding { origin: globals.socket_prefix_origin.clone(), fault });
         }
     }
     for (_, group) in site.site.groups() {
@@ -90,6 +94,16 @@ impl<S: System> Files<'_, S> {
                     .for_each(tell);
             }
         }
+    }
+
+    /// What is wrong with the place for sockets, if any are made.
+    fn sockets(&self, globals: &Globals) -> Option<Fault> {
+        self.site.groups().next()?;
+        let prefix = globals.socket_prefix.clone()?;
+        let end = prefix.iter().rposition(|byte| *byte == b'/')?;
+        let directory = prefix.get(..end.max(1))?.to_vec();
+        let missing = is_missing(self.system, path(&directory));
+        missing.then_some(Fault::NoSocketDirectory { prefix, directory })
     }
 
     /// What needs the kernel's own files, where they are not inside of the root directory of a group.

@@ -139,6 +139,25 @@ pub enum Fault {
         /// Where the earlier one is.
         earlier: Origin,
     },
+    /// An alias ends with a slash and its target does not.
+    UnevenSlashes {
+        /// What it is for.
+        location: Vec<u8>,
+        /// The target.
+        target: Vec<u8>,
+    },
+    /// An alias is for what no URL path begins with.
+    UnreachableAlias {
+        /// What it is for.
+        location: Vec<u8>,
+    },
+    /// The directory for sockets is not there.
+    NoSocketDirectory {
+        /// `WSGISocketPrefix`.
+        prefix: Vec<u8>,
+        /// The directory.
+        directory: Vec<u8>,
+    },
     /// A script's path does not begin at the root.
     RelativeScript {
         /// The directive.
@@ -318,8 +337,11 @@ impl Fault {
             Self::ClosedPython { .. } => "WRS1056",
             Self::ServiceGroup { .. } => "WRS1057",
             Self::BrokenEnvironment { .. } => "WRS1058",
+            Self::UnevenSlashes { .. } => "WRS1069",
             Self::NothingToPreload { .. } => "WRS1070",
             Self::NotPreloaded { .. } => "WRS1071",
+            Self::UnreachableAlias { .. } => "WRS1072",
+            Self::NoSocketDirectory { .. } => "WRS1073",
             Self::StrayInSection { .. } => "WRS1060",
             Self::AllowedNoGroup { .. } => "WRS1064",
             Self::NoTrustedHeaders => "WRS1065",
@@ -360,6 +382,7 @@ impl Fault {
                 | Self::NoPython { .. }
                 | Self::BrokenEnvironment { .. }
                 | Self::ClosedPython { .. }
+                | Self::NoSocketDirectory { .. }
         )
     }
 }
@@ -421,6 +444,25 @@ impl fmt::Display for Fault {
                  put this line above it",
                 Shown(location),
                 Shown(by)
+            ),
+            Self::UnevenSlashes { location, target } => write!(
+                f,
+                "WSGIScriptAlias: a request for '{0}x' goes to '{1}x', which is hardly meant: end both '{0}' and '{1}' with a slash, \
+                 or neither",
+                Shown(location),
+                Shown(target)
+            ),
+            Self::UnreachableAlias { location } => write!(
+                f,
+                "WSGIScriptAlias: no request comes here: the path of every URL begins with a slash, and '{}' does not",
+                Shown(location)
+            ),
+            Self::NoSocketDirectory { prefix, directory } => write!(
+                f,
+                "WSGISocketPrefix: no process group can be started: '{}' needs the directory '{}', which is not there: create it or \
+                 correct the prefix",
+                Shown(prefix),
+                Shown(directory)
             ),
             Self::RelativeScript { directive, script } => write!(
                 f,

@@ -86,6 +86,8 @@ pub struct Globals {
     pub python: PythonOptions,
     /// `WSGISocketPrefix`, absolute.
     pub socket_prefix: Option<Vec<u8>>,
+    /// Where it was written.
+    pub socket_prefix_origin: Origin,
     /// `WSGIRestrictEmbedded`.
     pub restrict_embedded: Option<bool>,
     /// Whether `WSGIRestrictEmbedded Off` was said anywhere, which a later On does not take back.

@@ -63,5 +63,6 @@ pub fn socket_prefix(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr)
     let path = root_relative(command.pool(), word)
         .ok_or_else(|| Error::BadPath { directive: DIRECTIVE, path: word.to_bytes().to_vec() })?;
     globals.socket_prefix = Some(path.to_bytes().to_vec());
+    globals.socket_prefix_origin = origin(command);
     Ok(())
 }
