@@ -9,6 +9,7 @@ use crate::python::{self, Engines, Interpreter};
 use daemon_abi::privileges::Identity;
 use engine_abi::{Engine, library};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::CStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -76,21 +77,28 @@ pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
     if servers(main).any(chosen_later) {
         return BTreeSet::new();
     }
-    let mut applications: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
-    for config in servers(main) {
+    let mut applications: BTreeMap<Vec<u8>, BTreeSet<Application<'_>>> = BTreeMap::new();
+    for server in main.iter() {
+        let config = server.config::<Wsgi>();
+        let name = server.hostname().map(CStr::to_bytes).unwrap_or_default();
         for alias in &config.aliases {
-            let many = alias.target_varies()
-                || std::path::Path::new(std::ffi::OsStr::from_bytes(&alias.target)).is_dir();
-            *applications.entry(group_of(config, &alias.options)).or_default() +=
-                if many { 2 } else { 1 };
+            let found = applications.entry(group_of(config, &alias.options)).or_default();
+            let (location, script) = (alias.location.source(), alias.target.as_slice());
+            let path = std::path::Path::new(std::ffi::OsStr::from_bytes(&alias.target));
+            found.insert(Application::At { name, location, script });
+            if alias.target_varies() || path.is_dir() {
+                found.insert(Application::Others);
+            }
         }
         for handler in &config.handlers {
             // Each resource is an application of its own.
-            *applications.entry(group_of(config, &handler.options)).or_default() += 2;
+            let found = applications.entry(group_of(config, &handler.options)).or_default();
+            found.insert(Application::At { name, location: &handler.name, script: b"" });
+            found.insert(Application::Others);
         }
     }
-    for (group, count) in &applications {
-        if *count > 1 {
+    for (group, found) in &applications {
+        if found.len() > 1 {
             log::write(
                 main,
                 Level::INFO,
@@ -105,7 +113,16 @@ pub fn alone(main: Server<'_>) -> BTreeSet<Vec<u8>> {
             );
         }
     }
-    applications.into_iter().filter(|(_, count)| *count == 1).map(|(group, _)| group).collect()
+    applications.into_iter().filter(|(_, found)| found.len() == 1).map(|(group, _)| group).collect()
+}
+
+/// What mod_wsgi has an interpreter for, if nobody chooses one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Application<'c> {
+    /// A script at a path of a `ServerName`. Virtual hosts for several ports, mostly of http and https, have it in common.
+    At { name: &'c [u8], location: &'c [u8], script: &'c [u8] },
+    /// Those that only requests tell.
+    Others,
 }
 
 /// The process group of an alias or a handler, where no section decides.

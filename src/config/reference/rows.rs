@@ -68,7 +68,7 @@ pub(super) static ROWS: &[Row] = &[
         "WSGIApplicationGroup",
         Place::Section,
         "WSGIApplicationGroup NAME",
-        "`%{RESOURCE}`; the main interpreter if the process group has one application only",
+        "`%{RESOURCE}`; the main interpreter if the process group has one application only, on whatever ports",
         "Which interpreter of the process runs the application. Extension modules that do not \
          know several interpreters need `%{GLOBAL}`.",
         "WSGIApplicationGroup %{GLOBAL}",
