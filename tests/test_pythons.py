@@ -45,3 +45,17 @@ def test_all_of_them_serve_side_by_side(stage):
     with Httpd(config, python_home=False, environment=environment) as httpd:
         for python in found:
             assert "cp%d%d" % tuple(httpd.get(f"/{python.abi}").json["version"]) == python.abi.rstrip("t")
+
+@pytest.mark.ours
+def test_an_interpreter_is_asked_once_for_all_groups_of_a_user(stage):
+    config = "WSGIRestrictEmbedded On\n" + "".join(f"WSGIDaemonProcess group-{number} python-home=${{DIRECTORY}}/home\n" for number in range(4))
+    httpd = Httpd(config, python_home=False)
+    asked, program = httpd.directory / "asked", httpd.directory / "home" / "bin" / "python"
+    asked.touch()
+    asked.chmod(0o666)
+    program.parent.mkdir(parents=True)
+    program.write_text(f'#!/bin/sh\necho asked >>"{asked}"\nexec "{stage.venv}/bin/python" "$@"\n')
+    program.chmod(0o755)
+    code, said = httpd.configtest()
+    assert code == 0, said
+    assert asked.read_text() == "asked\n"

@@ -12,6 +12,7 @@ pub mod group;
 pub mod leader;
 pub mod metrics;
 pub mod outgoing;
+mod pythons;
 pub mod relay;
 pub mod runtime;
 pub mod socket;

@@ -9,6 +9,7 @@ use crate::daemon::files::Room;
 use crate::daemon::group::Group;
 use crate::daemon::leader::{Leader, Recipe};
 use crate::daemon::metrics::ServerMetrics;
+use crate::daemon::pythons::Pythons;
 use crate::daemon::socket::{LONGEST_PATH, WorkerSocket};
 use crate::embedded;
 use crate::httpd::log::{self, Subject};
@@ -16,7 +17,7 @@ use crate::httpd::process::{Event, Watch};
 use crate::httpd::server::{self, Mpm, Phase};
 use crate::httpd::{Level, OwnedPool, Pool, Server, Status};
 use crate::module::Wsgi;
-use crate::python::{self, Engines, Interpreter};
+use crate::python::Interpreter;
 use daemon_abi::launch::Preload;
 use daemon_abi::privileges::Identity;
 use daemon_abi::scoreboard::{Death, Scoreboard};
@@ -120,23 +121,15 @@ fn plan<'s>(
     main: Server<'s>,
     server: Server<'s>,
     config: &'s DaemonGroup,
+    pythons: &mut Pythons,
 ) -> Result<Plan<'s>, String> {
     let httpd = server::identity(main);
     let uid = config.user.as_ref().map_or(httpd.uid, |account| account.id);
     let gid = config.group.as_ref().map_or(httpd.gid, |account| account.id);
     let identity = Identity::new(uid, gid, config.supplementary_groups.as_deref())
         .map_err(|error| format!("the groups of user {uid} cannot be found out: {error}"))?;
-    let home = config.python_home.as_ref().or(main.config::<Wsgi>().globals.python_home.as_ref());
-    let home = home.map(Vec::as_slice);
-    let found = match &config.chroot {
-        Some(root) => python::ask_inside(root, home, &identity),
-        None => python::find(home).and_then(|path| python::ask(&path, &identity, None)),
-    };
-    let (python, engine) = found
-        .and_then(|python| {
-            Engines::beside_the_module().engine_for(&python).map(|engine| (python, engine))
-        })
-        .map_err(|error| error.to_string())?;
+    let home = main.config::<Wsgi>().globals.python_home.as_ref();
+    let (python, engine) = pythons.of(config, home, &identity)?;
     if let Some(root) = &config.chroot {
         chroot::check(root, &engine)?;
     }
@@ -168,8 +161,9 @@ pub fn check(main: Server<'_>) -> Status {
         return Status::OK;
     }
     let mut status = Status::OK;
+    let mut asked = Pythons::default();
     for (server, config) in groups(main) {
-        match plan(main, server, config) {
+        match plan(main, server, config, &mut asked) {
             Err(why) => {
                 complain(server, config, &why);
                 status = Status::INTERNAL_SERVER_ERROR;
@@ -194,8 +188,9 @@ pub fn check(main: Server<'_>) -> Status {
 
 /// The Python of every group, or why it has none.
 pub fn pythons(main: Server<'_>) -> impl Iterator<Item = (Vec<u8>, Result<String, String>)> {
+    let mut asked = Pythons::default();
     groups(main).map(move |(server, config)| {
-        let plan = plan(main, server, config);
+        let plan = plan(main, server, config, &mut asked);
         (config.name.clone(), plan.map(|plan| plan.python.to_string()))
     })
 }
@@ -215,9 +210,10 @@ pub fn start(pool: Pool<'_>, main: Server<'_>) {
     };
     let server_metrics = server_metrics(main);
     let mut room = Room::make(groups(main).map(|(_, config)| config));
+    let mut asked = Pythons::default();
     let mut managed = Vec::new();
     for (number, (server, config)) in (1..).zip(groups(main)) {
-        let made = plan(main, server, config).and_then(|plan| {
+        let made = plan(main, server, config, &mut asked).and_then(|plan| {
             room.take(config)?;
             let lifeline = lifeline.try_clone();
             let made = lifeline.and_then(|lifeline| {
