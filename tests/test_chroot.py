@@ -163,7 +163,7 @@ def test_what_is_missing_inside_is_told_at_configtest(root, stage):
     code, said = Httpd(configuration(root)).configtest()
     assert code == 0, said
     empty = stage.path / "empty-jail"
-    (empty / "site").mkdir(parents=True)
+    (empty / "site/home").mkdir(parents=True)
     code, said = Httpd(configuration(empty)).configtest()
     assert code != 0
     assert "WRS3001" in said
@@ -176,6 +176,12 @@ def test_what_is_missing_inside_is_told_at_configtest(root, stage):
         (root / "engine.away").rename(engine)
     assert code != 0
     assert f"copy '/{engine.relative_to(root)}' to '{engine}'" in said
+
+
+def test_a_home_that_is_missing_inside_is_told_at_configtest(root):
+    code, said = Httpd(configuration(root, "python-home=/usr/bin/python3 home=/site/none")).configtest()
+    assert code != 0
+    assert f"WSGIDaemonProcess jail: 'home={root}/site/none' is not an existing directory" in said
 
 
 def test_a_script_to_be_loaded_that_is_outside_is_told_at_configtest(root):

@@ -73,8 +73,13 @@ impl<S: System> Files<'_, S> {
         let mut tell = |fault| found.push(Finding { origin: group.origin.clone(), fault });
         if let Some(root) = &group.chroot {
             self.directory(group, "chroot", root, None).into_iter().for_each(&mut tell);
-            self.without_proc(group, root).for_each(tell);
-            // Below it other paths hold.
+            self.without_proc(group, root).for_each(&mut tell);
+            // Below it other paths hold, and what is above it does not matter to the group's user.
+            let inside = group.home.as_ref().map(|home| [root.as_slice(), home].concat());
+            inside
+                .and_then(|home| self.directory(group, "home", &home, None))
+                .into_iter()
+                .for_each(tell);
             return;
         }
         let user = self.user_of_group(group);
@@ -384,7 +389,9 @@ mod tests {
         );
         assert!(of_group("g home=/home/ann", 33, true).first().unwrap().starts_with("WRS1054: "));
         assert_eq!(of_group("g home=/home/ann", 1000, true), nothing());
-        assert_eq!(of_group("g home=/no chroot=/srv", 33, true), nothing());
+        let told = of_group("g home=/no chroot=/srv", 33, true);
+        assert!(told.first().unwrap().contains("'home=/srv/no' is not an existing directory"));
+        assert_eq!(of_group("g home=/ann chroot=/home", 33, true), nothing());
         let told = of_group("g chroot=/jail", 33, true);
         assert!(told.first().unwrap().contains("'chroot=/jail' is not an existing directory"));
     }
