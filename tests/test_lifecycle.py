@@ -1,6 +1,8 @@
 """Restarts and stops: nothing grows, nothing is left behind, no request is lost."""
 
+import signal
 import threading
+import time
 
 import pytest
 from harness import Httpd, processes, wait_until
@@ -105,6 +107,35 @@ class TestGraceful:
             assert not thread.is_alive()
         assert set(statuses) == {200}
         assert len(statuses) > 20
+
+
+STUCK = """
+GracefulShutdownTimeout 1
+WSGIDaemonProcess app threads=1 shutdown-timeout=1
+WSGIScriptAlias /slow ${APPLICATIONS}/slow.wsgi process-group=app
+"""
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("how", [signal.SIGWINCH, signal.SIGTERM], ids=lambda how: how.name)
+@pytest.mark.parametrize("mpm", ["event", "prefork"])
+def test_httpd_stops_in_its_time_whatever_a_request_does(rendezvous, mpm, how):
+    with Httpd(STUCK, mpm=mpm) as httpd, httpd.connect() as running, httpd.connect() as waiting:
+        for connection in (running, waiting):
+            connection.request("GET", f"/slow{rendezvous.query}")
+            rendezvous.wait_for("begun")
+        left = [processes.identity(pid) for pid in httpd.descendants()]
+        begun = time.monotonic()
+        httpd.process.send_signal(how)
+        httpd.process.wait(20)
+        # One second for the requests, one for the group to end, two for clients that do not close, and httpd looks once a second. It
+        # kills children after nine.
+        assert time.monotonic() - begun < 7
+        assert not processes.alive(left)
+        # Otherwise httpd closes the connections at once.
+        if (mpm, how) == ("event", signal.SIGWINCH):
+            assert [connection.response().status for connection in (running, waiting)] == [502, 503]
+        httpd.error_log.allow("WRS3017", "WRS3015", "WRS4021", "AH00045")
 
 
 @pytest.mark.ours

@@ -22,10 +22,10 @@ use daemon_abi::launch::Preload;
 use daemon_abi::privileges::Identity;
 use daemon_abi::scoreboard::{Death, Scoreboard};
 use nix::fcntl::OFlag;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::io;
 use std::mem::ManuallyDrop;
@@ -87,6 +87,9 @@ struct Living {
 thread_local! {
     /// Only in the parent, on its only thread. Never dropped: `httpd -X` cleans up when the thread's other values are gone.
     static LIVING: ManuallyDrop<RefCell<Vec<Living>>> = const { ManuallyDrop::new(RefCell::new(Vec::new())) };
+
+    /// httpd ends its children, and the groups of this generation with them.
+    static CHILDREN_END: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The groups this process can send requests to.
@@ -197,6 +200,7 @@ pub fn pythons(main: Server<'_>) -> impl Iterator<Item = (Vec<u8>, Result<String
 
 /// Makes the groups and starts their leaders. They are retired with the configuration's pool.
 pub fn start(pool: Pool<'_>, main: Server<'_>) {
+    CHILDREN_END.set(false);
     let (lifeline, held) = match nix::unistd::pipe2(OFlag::O_CLOEXEC) {
         Ok(pipe) => pipe,
         Err(error) => {
@@ -406,13 +410,24 @@ fn lead(managed: &Managed) {
 /// Has httpd reap a leader, in whatever generation it ends.
 fn watch(pid: i32, shutdown: Duration) {
     let pool = OwnedPool::new();
+    let mut told = false;
     Watch::new(pool.pool(), pid, move |event, _| match event {
         Event::Death(status) => leader_ended(pid, Some(status)),
         Event::Lost => leader_ended(pid, None),
-        Event::Restart | Event::Unregister => {}
+        Event::Restart => end_with_children(pid, &mut told),
+        Event::Unregister => {}
     });
     let living = Living { pid, over: false, shutdown, _pool: pool };
     LIVING.with(|all| all.borrow_mut().push(living));
+}
+
+/// httpd ends all its children: it stops, or restarts without grace, or the time of a graceful stop is over. They wait for
+/// requests in process groups until httpd kills them after nine seconds. So the groups end too, in the time they have for it.
+fn end_with_children(pid: i32, told: &mut bool) {
+    CHILDREN_END.set(true);
+    if !std::mem::replace(told, true) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
 }
 
 fn leader_ended(pid: i32, status: Option<i32>) {
@@ -421,6 +436,11 @@ fn leader_ended(pid: i32, status: Option<i32>) {
     });
     let Some(runtime) = current() else { return };
     let Some(managed) = runtime.groups.iter().find(|it| it.is_led_by(pid)) else { return };
+    if CHILDREN_END.get() {
+        // No other one comes that requests could wait for.
+        managed.group.board.set_failed(true);
+        return;
+    }
     let killed = status.is_some_and(|status| libc::WIFSIGNALED(status));
     let told =
         status.is_some_and(|status| libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0);

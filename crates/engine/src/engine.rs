@@ -222,9 +222,8 @@ impl Engine {
             let left = deadline.map_or(timeout, |at| at.saturating_duration_since(Instant::now()));
             if left.is_zero() {
                 let line = format!(
-                    "WRS4021: {} requests are still running after {} s; Python is shut down without them",
-                    calls.running,
-                    timeout.as_secs()
+                    "WRS4021: {} requests are still running and their time is over; Python is shut down without them",
+                    calls.running
                 );
                 (self.startup.log)(Level::Warning, line.as_bytes());
                 break;

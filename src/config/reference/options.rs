@@ -129,7 +129,12 @@ pub(super) static ROWS: &[OptionRow] = &[
         "The same, for a process that is evicted by SIGUSR1.",
     ),
     option("restart-interval", "seconds", "0: never", "After how long a process is replaced."),
-    option("shutdown-timeout", "seconds", "5; 0: no limit", "How long a process has to end."),
+    option(
+        "shutdown-timeout",
+        "seconds",
+        "5; 0: no limit",
+        "How long a process has to end, with the requests that run in it, when httpd stops, or restarts without grace.",
+    ),
     option(
         "queue-timeout",
         "seconds",
