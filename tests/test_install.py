@@ -103,6 +103,16 @@ def test_the_plain_layout_gets_a_line_in_httpd_conf(plain):
     assert "Nothing was removed" in said
 
 
+def test_nothing_is_installed_where_there_is_no_httpd_to_load_it(plain):
+    (plain.conf / "httpd.conf").unlink()
+    worked, said = plain.make("install")
+    assert not worked
+    assert f"there is no {plain.conf}/httpd.conf: install httpd itself" in said
+    assert plain.files() == set()
+    worked, said = plain.make("install", ENABLE="no")
+    assert worked, said
+
+
 def test_the_plain_layout_is_left_alone_when_asked(plain):
     worked, said = plain.make("install", ENABLE="no")
     assert worked, said
