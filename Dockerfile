@@ -14,11 +14,12 @@ RUN if [ -x /usr/local/apache2/bin/apxs ]; then httpd="libapr1-dev libaprutil1-d
         $httpd ca-certificates cargo rustc gcc libc6-dev libclang-dev make ${PYTHON}
 WORKDIR /src
 COPY Cargo.toml Cargo.lock Makefile build.rs ./
-COPY apxs apxs
 COPY crates crates
 COPY src src
 COPY tools tools
-RUN make build PACKAGES=no && make install DESTDIR=/install
+RUN make build PACKAGES=no
+COPY apxs apxs
+RUN make install DESTDIR=/install && find /install -name '*.so' -exec strip --strip-unneeded {} +
 
 FROM ${HTTPD_IMAGE}
 ARG PYTHON=python3
@@ -27,7 +28,7 @@ RUN if [ -x /usr/local/apache2/bin/httpd ]; then httpd=; else httpd="apache2-bin
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $httpd ${PYTHON} ${PYTHON}-venv \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
         "$(${PYTHON} -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" \
- && rm -rf /var/lib/apt/lists/* \
+ && apt-get clean && rm -rf /var/lib/apt/lists/* \
  && ${PYTHON} -m venv /opt/venv \
 # The same names with either httpd. What is written while it runs is written to one directory, by whatever user runs it.
  && mkdir -p /etc/mod_wsgi_rs/conf.d /app \
@@ -47,7 +48,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     WSGI_SCRIPT=/app/wsgi.py \
     WSGI_PROCESSES=2 \
     WSGI_THREADS=8 \
-    WSGI_STOP_TIMEOUT=9 \
+    WSGI_STOP_TIMEOUT=6 \
     WSGI_HEALTH_PATH=/
 WORKDIR /app
 EXPOSE 80

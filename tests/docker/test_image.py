@@ -1,7 +1,9 @@
 """The image of the Dockerfile: what is in it, and how httpd serves, restarts and stops in it."""
 
+import http.client
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -64,6 +66,20 @@ def test_docker_stop_lets_requests_finish(image, application, mode):
         assert container.inspect("{{.State.ExitCode}} {{.State.OOMKilled}}") == "0 false"
 
 
+def test_docker_stop_ends_what_takes_too_long_before_docker_kills(image, application):
+    with run(image, application, "daemon") as container:
+        waiting = container.request("/wait")
+        assert waiting.readline() == b"begun\n"
+        with ThreadPoolExecutor() as threads:
+            # A client that reads sees the end and closes; httpd would wait two seconds for it.
+            answer = threads.submit(waiting.read)
+            docker("stop", container.id)
+            assert isinstance(answer.exception(), (http.client.HTTPException, OSError))
+        # Killed by docker it would be 137.
+        assert container.inspect("{{.State.ExitCode}}") == "0"
+        assert "was ended by the end of its process group while it answered this request" in container.logs()
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_a_read_only_container_of_any_user_serves(image, application, mode):
     options = ("--read-only", "--tmpfs", "/run/mod_wsgi_rs", "--user", "12345:0", "--cap-drop", "ALL")
@@ -73,12 +89,28 @@ def test_a_read_only_container_of_any_user_serves(image, application, mode):
         assert '"GET / HTTP/1.1" 200' in done.stdout
 
 
-def test_a_killed_process_is_replaced(image, application):
+def worker(container):
+    return container.json()["pid"]
+
+
+def leader(container):
+    return container.json()["parent"]
+
+
+def child(container):
+    """A process of httpd's own."""
+    listing = container.run("sh", "-c", "grep -l '^PPid:.1$' /proc/[0-9]*/status | cut -d/ -f3").split()
+    return next(pid for pid in map(int, listing) if pid != leader(container))
+
+
+@pytest.mark.parametrize("who", (worker, leader, child), ids=lambda who: who.__name__)
+def test_a_killed_process_is_replaced(image, application, who):
     with run(image, application, "daemon") as container:
-        killed = container.json()["pid"]
+        killed = who(container)
         container.run("sh", "-c", f"kill -9 {killed}")
-        container.wait_for_log(str(killed))
-        assert {container.json()["pid"] for _ in range(10)}.isdisjoint({killed})
+        container.wait_for_log(f"{killed}")
+        wait_until(lambda: killed not in (worker(container), leader(container), child(container)), "another process")
+        assert {container.get()[0] for _ in range(20)} == {200}
 
 
 def test_an_application_that_takes_all_memory_is_replaced(image, application):
@@ -121,9 +153,19 @@ def test_the_image_has_nothing_of_the_build(base, image, capsys):
     def megabytes(name):
         return int(docker("image", "inspect", "-f", "{{.Size}}", name)) / 1e6
 
-    with Container(image) as container:
-        started = datetime.fromisoformat(container.inspect("{{.State.StartedAt}}")[:26] + "+00:00").timestamp()
-        seconds = time.time() - started
-        with capsys.disabled():
-            print(f"\n{base}: {megabytes(image):.0f} MB, of which the base is {megabytes(base):.0f} MB; served {seconds:.2f} s after its start")
-        assert seconds < 10
+    with capsys.disabled():
+        print(f"\n{base}: {megabytes(image):.0f} MB, of which the base is {megabytes(base):.0f} MB")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_container_serves_within_a_second_of_its_start(image, mode, capsys):
+    took = []
+    # The machine may be busy with something else once or twice.
+    while not took or (min(took) >= 1 and len(took) < 5):
+        with Container(image, "-e", f"WSGI_MODE={mode}") as container:
+            answered = time.time()
+            started = datetime.fromisoformat(container.inspect("{{.State.StartedAt}}")[:26] + "+00:00").timestamp()
+        took.append(answered - started)
+    with capsys.disabled():
+        print(f"\n{image}: {mode} mode served {min(took):.2f} s after the container's start")
+    assert min(took) < 1

@@ -17,7 +17,7 @@ def application(environ, start_response):
     if path == "/eat":
         eaten = b"x" * (1 << 30)
         assert eaten
-    body = json.dumps({"uid": os.getuid(), "pid": os.getpid(), "group": environ["mod_wsgi.process_group"]}).encode()
+    body = json.dumps({"uid": os.getuid(), "pid": os.getpid(), "parent": os.getppid(), "group": environ["mod_wsgi.process_group"]}).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
 
