@@ -9,6 +9,8 @@ from container import docker
 from harness import machine
 
 BASES = os.environ.get("DOCKER_BASES", "httpd:2.4 debian:trixie-slim").split()
+# Where the package is installed.
+DEBIANS = os.environ.get("DOCKER_DEBIANS", "debian:trixie-slim debian:bookworm-slim").split()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,11 +43,31 @@ def image(base):
     return name
 
 
+WORKSHOP = """
+ARG IMAGE
+FROM ${IMAGE}
+COPY . /src
+RUN make build venv
+"""
+
+
 @pytest.fixture(scope="session")
-def debian(engine):
+def workshop(base, tmp_path_factory):
+    """The image that the one of the Dockerfile was built in, with the whole project, its packages, and the Python of the tests: what
+    somebody has who has run `make build` on that base."""
+    name = f"mod_wsgi_rs-workshop:{base.partition(':')[0]}"
+    docker("build", "-q", "-t", name, "--target", "build", "--build-arg", f"HTTPD_IMAGE={base}", machine.root)
+    dockerfile = tmp_path_factory.mktemp("workshop") / "Dockerfile"
+    dockerfile.write_text(WORKSHOP)
+    docker("build", "-q", "-t", name, "--build-arg", f"IMAGE={name}", "-f", dockerfile, machine.root)
+    return name
+
+
+@pytest.fixture(scope="session", params=DEBIANS)
+def debian(request, engine):
     """A Debian without anything."""
-    usable("debian:trixie-slim")
-    return "debian:trixie-slim"
+    usable(request.param)
+    return request.param
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Containers of the tests: each is started here, spoken with over HTTP, and removed by its id."""
 
+import contextlib
 import http.client
 import json
 import subprocess
@@ -12,6 +13,20 @@ def docker(*words, check=True, seconds=1800):
     done = subprocess.run(["docker", *map(str, words)], capture_output=True, text=True, check=False, timeout=seconds)
     assert not check or done.returncode == 0, f"docker {' '.join(map(str, words))}: {done.stderr}\n{done.stdout}"
     return done.stdout.strip()
+
+
+# For a container that does what it is told with `run`.
+FOREVER = ("tail", "-f", "/dev/null")
+
+
+@contextlib.contextmanager
+def volumes(*places):
+    """Options that mount a new volume in each of these places."""
+    names = [docker("volume", "create") for _ in places]
+    try:
+        yield [word for name, place in zip(names, places, strict=True) for word in ("-v", f"{name}:{place}")]
+    finally:
+        docker("volume", "rm", *names)
 
 
 class Container:
@@ -82,6 +97,10 @@ class Container:
     def run(self, *words):
         """What a program says that is run in it."""
         return docker("exec", self.id, *words)
+
+    def sh(self, commands):
+        """What these lines of a shell script say, which ends with the first that fails."""
+        return self.run("sh", "-e", "-c", commands)
 
     def inspect(self, template):
         """A field of what docker knows of it."""

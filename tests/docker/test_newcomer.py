@@ -1,0 +1,61 @@
+"""The commands of README.md, word for word, on each base: installed from the sources, a Django site, and all of it again."""
+
+import re
+
+import pytest
+from container import FOREVER, Container
+from harness import machine
+
+README = (machine.root / "README.md").read_text()
+# The project and its user, the site for Debian's httpd, and for another one.
+PROJECT, DEBIAN, OTHER = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+AVAILABLE, EXTRA = "/etc/apache2/sites-available/example.conf", "/usr/local/apache2/conf/extra/example.conf"
+# There is no systemd in a container.
+RESTART = "apachectl restart"
+
+
+@pytest.fixture
+def newcomer(workshop):
+    with Container(workshop, command=FOREVER, serves=False) as container:
+        yield container
+
+
+def page(container, path="/"):
+    return container.run("curl", "-sS", "--retry", "20", "--retry-connrefused", f"http://localhost{path}")
+
+
+def has(container, path):
+    return container.sh(f"if [ -e {path} ]; then echo yes; fi") == "yes"
+
+
+def test_the_readme_leads_to_a_django_site_and_does_again_after_make_uninstall(newcomer):
+    debian = has(newcomer, "/usr/bin/apxs")
+    newcomer.sh("cd /src && make build")
+    if debian:
+        assert "apt-get install apache2" in newcomer.sh("cd /src && make install 2>&1 || true")
+        newcomer.sh("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq apache2")
+    newcomer.sh("cd /src && make install")
+    newcomer.sh(f"export DEBIAN_FRONTEND=noninteractive; {PROJECT}" if debian else PROJECT.partition("\n")[2])
+    if debian:
+        newcomer.sh(DEBIAN.replace("systemctl restart apache2", RESTART))
+    else:
+        newcomer.sh(DEBIAN.partition("a2ensite")[0].replace(AVAILABLE, EXTRA) + OTHER)
+    assert "The install worked successfully" in page(newcomer)
+
+    said = newcomer.sh("cd /src && make uninstall")
+    assert "take them out" in said
+    newcomer.sh("! apachectl configtest")
+    newcomer.sh("a2dissite -q example" if debian else "sed -i /^Include.conf.extra.example/d /usr/local/apache2/conf/httpd.conf")
+    newcomer.sh(f"apachectl configtest && {RESTART}")
+    assert "The install worked successfully" not in page(newcomer)
+
+    newcomer.sh("cd /src && make install")
+    newcomer.sh(f"a2ensite -q example && apachectl configtest && {RESTART}" if debian else OTHER)
+    assert "The install worked successfully" in page(newcomer)
+
+
+def test_make_serve_serves_django_in_both_modes(newcomer):
+    newcomer.sh("cd /src && { setsid make serve >/root/serve.log 2>&1 </dev/null & }")
+    for mode in ("embedded", "daemon"):
+        answer = newcomer.run("curl", "-sS", "--retry", "60", "--retry-delay", "1", "--retry-connrefused", f"http://127.0.0.1:8000/{mode}/django/")
+        assert "Guest book" in answer
