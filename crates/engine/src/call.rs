@@ -245,7 +245,7 @@ impl Answering<'_> {
         let items: SmallVec<[Owned<'_>; 4]> = unsafe {
             if ffi::PyList_CheckExact(object) != 0 {
                 (0..ffi::PyList_Size(object))
-                    .map_while(|at| Owned::borrowed(py, ffi::PyList_GetItem(object, at)).ok())
+                    .map_while(|at| Owned::new(py, ffi::compat::PyList_GetItemRef(object, at)).ok())
                     .collect()
             } else if ffi::PyTuple_CheckExact(object) != 0 {
                 (0..ffi::PyTuple_Size(object))
@@ -255,6 +255,10 @@ impl Answering<'_> {
                 return Ok(None);
             }
         };
+        if cfg!(Py_GIL_DISABLED) && py.is_raised() {
+            // Another thread has made the list shorter meanwhile.
+            py.clear();
+        }
         for item in &items {
             check_piece(item)?;
             // SAFETY: the GIL is held; a live object.

@@ -339,7 +339,25 @@ impl Environ {
 
     /// A string with one character for each byte; the same object for the same bytes, mostly.
     pub(crate) fn key<'py>(&self, py: Gil<'py>, name: &[u8]) -> Result<Owned<'py>> {
-        key(py, &mut lock(&self.keys), name)
+        let full = {
+            let keys = lock(&self.keys);
+            if let Some(kept) = keys.get(name) {
+                return Ok(kept.get(py));
+            }
+            keys.len() >= KEYS_LIMIT
+        };
+        if full {
+            return py.latin1(name);
+        }
+        // Without the lock: whoever interns a string may have to wait for a thread that waits for the lock.
+        let key = py.interned(name)?;
+        let kept = key.clone().keep();
+        // Another thread may have been quicker, with the same string: it is interned.
+        let previous = lock(&self.keys).insert(Box::from(name), kept);
+        if let Some(previous) = previous {
+            previous.release(py);
+        }
+        Ok(key)
     }
 
     /// Makes the environ of a question about a request: its pairs as they are, and no more of WSGI than `wsgi.errors`.
@@ -428,18 +446,6 @@ fn is_ours(name: &[u8]) -> bool {
         Some(rest) => of_wsgi.contains(&rest),
         None => of_module.contains(&name) || TIMES.iter().any(|(_, shown)| *shown == name),
     }
-}
-
-fn key<'py>(py: Gil<'py>, keys: &mut Keys, name: &[u8]) -> Result<Owned<'py>> {
-    if let Some(kept) = keys.get(name) {
-        return Ok(kept.get(py));
-    }
-    if keys.len() >= KEYS_LIMIT {
-        return py.latin1(name);
-    }
-    let key = py.interned(name)?;
-    keys.insert(Box::from(name), key.clone().keep());
-    Ok(key)
 }
 
 fn decode<'py>(py: Gil<'py>, meaning: Meaning, name: &[u8], value: &[u8]) -> Result<Owned<'py>> {

@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use std::ptr::NonNull;
 
 use pyo3_ffi as ffi;
+use pyo3_ffi::compat;
 
 pub(crate) use crate::kept::Kept;
 
@@ -286,15 +287,13 @@ impl<'py> Owned<'py> {
 
     /// An item of an exact `dict`.
     pub(crate) fn item(&self, key: &Owned<'py>) -> Result<Option<Owned<'py>>> {
-        // SAFETY: the GIL is held; both objects are live; the result is borrowed from the dict, or null.
-        let found = unsafe {
-            let found = ffi::PyDict_GetItemWithError(self.as_ptr(), key.as_ptr());
-            Owned::borrowed(self.py, found)
-        };
-        match found {
-            Ok(found) => Ok(Some(found)),
-            Err(Raised) if self.py.is_raised() => Err(Raised),
-            Err(Raised) => Ok(None),
+        let mut found = std::ptr::null_mut();
+        // SAFETY: the GIL is held; both objects are live; the place is ours and gets a new reference, or null.
+        unsafe {
+            match compat::PyDict_GetItemRef(self.as_ptr(), key.as_ptr(), &raw mut found) {
+                ..0 => Err(Raised),
+                _ => Ok(Owned::new(self.py, found).ok()),
+            }
         }
     }
 
@@ -321,8 +320,8 @@ impl<'py> Owned<'py> {
         }
         // SAFETY: the GIL is held; a live list.
         for at in 0..unsafe { ffi::PyList_Size(self.as_ptr()) } {
-            // SAFETY: as above; the item is made our own at once.
-            let item = unsafe { Owned::borrowed(self.py, ffi::PyList_GetItem(self.as_ptr(), at)) };
+            // SAFETY: as above; a new reference, or null if the list has become shorter.
+            let item = unsafe { Owned::new(self.py, compat::PyList_GetItemRef(self.as_ptr(), at)) };
             match item {
                 Ok(item) => items.push(item),
                 Err(Raised) => self.py.clear(),

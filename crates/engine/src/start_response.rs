@@ -164,10 +164,10 @@ fn head(py: Gil<'_>, status: &Owned<'_>, headers: &Owned<'_>) -> Result<HeadText
     let mut head = HeadText::new(status.code, status_line);
     let mut at = 0;
     // The length is looked at again each time, because nothing keeps another thread from changing the list.
-    // SAFETY: the GIL is held; a live list; an item is made our own at once.
+    // SAFETY: the GIL is held; a live list; an item is a reference of our own, or null.
     while at < unsafe { ffi::PyList_Size(headers.as_ptr()) } {
         // SAFETY: as above.
-        let item = unsafe { Owned::borrowed(py, ffi::PyList_GetItem(headers.as_ptr(), at))? };
+        let item = unsafe { Owned::new(py, ffi::compat::PyList_GetItemRef(headers.as_ptr(), at))? };
         push_header(py, &mut head, &item)?;
         at += 1;
     }

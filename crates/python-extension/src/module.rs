@@ -27,11 +27,14 @@ static METHODS: Table<[ffi::PyMethodDef; 2]> = Table(std::cell::UnsafeCell::new(
     ffi::PyMethodDef::zeroed(),
 ]));
 
-static SLOTS: Table<[ffi::PyModuleDef_Slot; 1]> =
-    Table(std::cell::UnsafeCell::new([ffi::PyModuleDef_Slot {
-        slot: 0,
-        value: std::ptr::null_mut::<c_void>(),
-    }]));
+static SLOTS: Table<[ffi::PyModuleDef_Slot; SLOT_COUNT]> = Table(std::cell::UnsafeCell::new([
+    // Importing it leaves the GIL of a free-threaded Python off.
+    #[cfg(Py_3_13)]
+    ffi::PyModuleDef_Slot { slot: ffi::Py_mod_gil, value: ffi::Py_MOD_GIL_NOT_USED },
+    ffi::PyModuleDef_Slot { slot: 0, value: std::ptr::null_mut::<c_void>() },
+]));
+
+const SLOT_COUNT: usize = if cfg!(Py_3_13) { 2 } else { 1 };
 
 static MODULE: Table<ffi::PyModuleDef> = Table(std::cell::UnsafeCell::new(ffi::PyModuleDef {
     m_base: ffi::PyModuleDef_HEAD_INIT,
