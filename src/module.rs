@@ -54,13 +54,15 @@ impl Module for Wsgi {
 }
 
 fn check_config(_pools: Pools<'_>, main: Server<'_>) -> Status {
+    let mut pythons = Vec::new();
     let status = match config::report(main) {
-        Status::OK => match runtime::check(main) {
-            Status::OK => embedded::check(main),
+        Status::OK => match runtime::check(main, &mut pythons) {
+            Status::OK => embedded::check(main, &mut pythons),
             refused => refused,
         },
         refused => refused,
     };
+    config::report_gil(main, &pythons);
     dump::dump(main, status);
     status
 }

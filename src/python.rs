@@ -3,7 +3,7 @@
 //! Runs in the httpd parent while the configuration is checked. The interpreter runs as the user who will use
 //! it, isolated and without `site`, so that nothing of a virtual environment is executed.
 
-use crate::config::Pyvenv;
+use crate::config::{Origin, Pyvenv, Used};
 use daemon_abi::privileges::Identity;
 use daemon_abi::spawn::{Directory, Output, Spawn};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -51,6 +51,22 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
+    /// Whether it can do without the GIL.
+    pub fn is_free_threaded(&self) -> bool {
+        self.abi.ends_with('t')
+    }
+
+    /// What the checks of the configuration want to know of it.
+    pub fn used_by(&self, process_group: &[u8], origin: &Origin) -> Used {
+        let mut numbers = self.version.split('.').map(|part| part.parse().unwrap_or(0));
+        Used {
+            process_group: process_group.to_vec(),
+            origin: origin.clone(),
+            version: (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
+            free_threaded: self.is_free_threaded(),
+        }
+    }
+
     /// What is wrong with the virtual environment it is of, if that was made for another version: what is installed there is
     /// not found.
     pub fn outdated_environment(&self) -> Option<String> {

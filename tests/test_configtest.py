@@ -160,10 +160,10 @@ FOUND = {
         "WSGIScriptAlias /a/ ${APPLICATIONS}/hello.wsgi",
         *("WRS1069", 0, "a request for '/a/x' goes to"),
     ),
-    "an alias that no URL begins with": ("WSGIScriptAlias a ${APPLICATIONS}/hello.wsgi", "WRS1072", 0, "and 'a' does not"),
+    "an alias that no URL begins with": ("WSGIScriptAlias a ${APPLICATIONS}/hello.wsgi", "WRS1076", 0, "and 'a' does not"),
     "a place for sockets that is not there": (
         "WSGISocketPrefix /no/run/wsgi\nWSGIDaemonProcess site",
-        *("WRS1073", 0, "needs the directory '/no/run'"),
+        *("WRS1077", 0, "needs the directory '/no/run'"),
     ),
     "a relative script": ("WSGIScriptAlias / hello.wsgi", "WRS1050", 0, "'hello.wsgi' is relative"),
     "a script that is not there": ("\nWSGIScriptAlias / /no.wsgi", "WRS1051", 1, "'/no.wsgi'"),

@@ -208,8 +208,6 @@ class TestAccepted:
         config = """WSGISlowRequests 1
 WSGITelemetryOptions All
 WSGIServerMetrics On
-WSGIFreeThreading Off
-WSGIFreeThreading On
 <Location /a>
 WSGIPassApacheRequest On
 WSGIEnableSendfile On
@@ -218,7 +216,7 @@ WSGIEnableSendfile On
         code, said = configtest(config)
         assert code == 0, said
         told = re.findall(r"WRS1041: \S+ warning: (\w+) is accepted but has no effect", said)
-        expected = ["WSGISlowRequests", "WSGITelemetryOptions", "WSGIFreeThreading"]
+        expected = ["WSGISlowRequests", "WSGITelemetryOptions"]
         assert told == [*expected, "WSGIPassApacheRequest"]
 
 

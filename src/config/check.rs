@@ -539,7 +539,7 @@ mod tests {
 
     #[test]
     fn slashes_of_an_alias_that_do_not_fit_are_told() {
-        assert_eq!(ids(&["alias /a/ /x", "alias b /y"], &[]), ["WRS1069 1", "WRS1072 2"]);
+        assert_eq!(ids(&["alias /a/ /x", "alias b /y"], &[]), ["WRS1069 1", "WRS1076 2"]);
         assert_eq!(ids(&["alias /a/ /x/", "alias /b /y/", "alias / /z"], &[]), nothing());
     }
 

@@ -14,7 +14,9 @@ pub(super) fn check(site: &Site<'_>, found: &mut Vec<Finding>) {
             let fault = Fault::StrayInSection { directive: directive.clone() };
             found.push(Finding { origin: origin.clone(), fault });
         }
-        let faults = [process_group(site, section), application_group(section)];
+        let own_gil = main.config.globals.python.own_gil();
+        let faults =
+            [process_group(site, section), application_group(section, own_gil), gil(section)];
         for fault in faults.into_iter().flatten() {
             found.push(Finding { origin: section.origin.clone(), fault });
         }
@@ -31,12 +33,22 @@ fn process_group(site: &Site<'_>, section: &InterpreterSection) -> Option<Fault>
     Some(Fault::SectionForNoGroup { name: name.clone(), nearest })
 }
 
-fn application_group(section: &InterpreterSection) -> Option<Fault> {
+fn application_group(section: &InterpreterSection, own_gil: bool) -> Option<Fault> {
     let name = section.application_group.as_ref().filter(|name| !name.is_empty())?;
     if name.starts_with(b"%{") {
         return Some(Fault::LiteralSelector { name: name.clone() });
     }
-    section.options.switch_interval.map(|_| Fault::SharedInterval { name: name.clone() })
+    // With a GIL of its own an interpreter has an interval of its own. Another section may give it one, too.
+    let own_gil = section.options.own_gil.as_ref().map_or(own_gil, |switch| switch.on);
+    let shared = section.options.switch_interval.filter(|_| !own_gil);
+    shared.map(|_| Fault::SharedInterval { name: name.clone() })
+}
+
+/// The GIL of a Python that can do without is that of the process.
+fn gil(section: &InterpreterSection) -> Option<Fault> {
+    section.options.free_threading.as_ref()?;
+    let name = section.application_group.clone()?;
+    Some(Fault::FreeThreadingOfOne { name })
 }
 
 #[cfg(test)]
@@ -44,6 +56,7 @@ mod tests {
     use super::*;
     use crate::config::check::Server;
     use crate::config::daemon_group::DaemonGroup;
+    use crate::config::interpreter_options::Switch;
     use crate::config::origin::Origin;
     use crate::config::server::ServerConfig;
     use std::time::Duration;
@@ -81,6 +94,27 @@ mod tests {
                  the interpreters of a process share one interval: leave out application-group, \
                  or name %{GLOBAL}"]
         );
+    }
+
+    #[test]
+    fn an_interval_of_an_interpreter_with_a_gil_of_its_own_is_not_told() {
+        let own = |section: &mut InterpreterSection| {
+            section.options.switch_interval = Some(Duration::from_millis(1));
+            section.options.own_gil = Some(Switch { on: true, origin: Origin::default() });
+        };
+        assert!(told("application-group=a>", own).is_empty());
+    }
+
+    #[test]
+    fn free_threading_of_single_interpreters_is_told() {
+        let free = |section: &mut InterpreterSection| {
+            section.options.free_threading = Some(Switch { on: true, origin: Origin::default() });
+        };
+        assert!(told("process-group=site>", free).is_empty());
+        for text in ["application-group=a>", "process-group=site application-group=%{GLOBAL}>"] {
+            let told = told(text, free);
+            assert!(told.first().unwrap().starts_with("WRS1074: c:3: warning: "), "{told:?}");
+        }
     }
 
     #[test]

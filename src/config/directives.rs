@@ -234,13 +234,13 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
     one(
         c"WSGIPerInterpreterGIL",
         Context::SERVER,
-        later::per_interpreter_gil,
+        python::own_gil,
         c"On or Off; accepted for mod_wsgi's sake",
     ),
     one(
         c"WSGIFreeThreading",
         Context::SERVER,
-        later::free_threading,
+        python::free_threading,
         c"On or Off; accepted for mod_wsgi's sake",
     ),
     one(c"WSGIServerMetrics", Context::SERVER, python::server_metrics, c"On or Off"),

@@ -226,6 +226,28 @@ pub enum Fault {
         /// As above.
         base: Vec<u8>,
     },
+    /// Nobody can have a GIL of its own.
+    NoOwnGil {
+        /// Who, and which Python.
+        pythons: String,
+    },
+    /// Nobody can do without the GIL.
+    NotFreeThreaded {
+        /// Who, and which Python.
+        pythons: String,
+    },
+    /// A section for single interpreters says something of the process.
+    FreeThreadingOfOne {
+        /// The application group.
+        name: Vec<u8>,
+    },
+    /// A Python that can do without the GIL runs with it.
+    GilIsOn {
+        /// The process group; none for embedded mode.
+        group: Option<Vec<u8>>,
+        /// The version.
+        version: String,
+    },
     /// Requests are to go to a process group that answers none.
     ServiceGroup {
         /// The directive.
@@ -340,8 +362,8 @@ impl Fault {
             Self::UnevenSlashes { .. } => "WRS1069",
             Self::NothingToPreload { .. } => "WRS1070",
             Self::NotPreloaded { .. } => "WRS1071",
-            Self::UnreachableAlias { .. } => "WRS1072",
-            Self::NoSocketDirectory { .. } => "WRS1073",
+            Self::UnreachableAlias { .. } => "WRS1076",
+            Self::NoSocketDirectory { .. } => "WRS1077",
             Self::StrayInSection { .. } => "WRS1060",
             Self::AllowedNoGroup { .. } => "WRS1064",
             Self::NoTrustedHeaders => "WRS1065",
@@ -351,6 +373,10 @@ impl Fault {
             Self::SectionForNoGroup { .. } => "WRS1061",
             Self::LiteralSelector { .. } => "WRS1062",
             Self::SharedInterval { .. } => "WRS1063",
+            Self::NoOwnGil { .. } => "WRS1072",
+            Self::NotFreeThreaded { .. } => "WRS1073",
+            Self::FreeThreadingOfOne { .. } => "WRS1074",
+            Self::GilIsOn { .. } => "WRS1075",
         }
     }
 
@@ -364,7 +390,7 @@ impl Fault {
             | Self::NoHome { .. }
             | Self::NoPython { .. }
             | Self::BrokenEnvironment { .. } => Severity::Error,
-            Self::SharedInterpreter { .. } => Severity::Note,
+            Self::SharedInterpreter { .. } | Self::GilIsOn { .. } => Severity::Note,
             _ => Severity::Warning,
         }
     }
@@ -585,6 +611,34 @@ impl fmt::Display for Fault {
                  a process share one interval: leave out application-group, or name %{{GLOBAL}}",
                 Shown(name)
             ),
+            Self::NoOwnGil { pythons } => write!(
+                f,
+                "WSGIPerInterpreterGIL has no effect: interpreters can have a GIL of their own from Python 3.13 on, unless they \
+                 have none at all; it holds for {pythons}"
+            ),
+            Self::NotFreeThreaded { pythons } => write!(
+                f,
+                "WSGIFreeThreading has no effect: only a Python that was built for it (3.14t, configured with --disable-gil) \
+                 can do without the GIL; it holds for {pythons}"
+            ),
+            Self::FreeThreadingOfOne { name } => write!(
+                f,
+                "WSGIFreeThreading has no effect for application group '{}' alone: the interpreters of a process do without \
+                 the GIL together: leave out application-group",
+                Shown(match name.as_slice() {
+                    b"" => b"%{GLOBAL}",
+                    name => name,
+                })
+            ),
+            Self::GilIsOn { group, version } => {
+                python_of(f, group.as_deref())?;
+                write!(
+                    f,
+                    "Python {version} can do without the GIL and runs with it, so one of its threads runs at a time: let \
+                     WSGIFreeThreading On hold for it, or use a Python {} that is faster with the GIL",
+                    version.trim_end_matches('t')
+                )
+            }
             Self::ClosedPython { group, python, closed } => {
                 python_of(f, group.as_deref())?;
                 write!(

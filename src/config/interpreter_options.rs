@@ -41,6 +41,19 @@ pub struct InterpreterOptions {
     pub restrict_signal: Option<bool>,
     /// `WSGISwitchInterval`.
     pub switch_interval: Option<Duration>,
+    /// `WSGIPerInterpreterGIL`.
+    pub own_gil: Option<Switch>,
+    /// `WSGIFreeThreading`.
+    pub free_threading: Option<Switch>,
+}
+
+/// A switch, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// Whether it is On.
+    pub on: bool,
+    /// The line.
+    pub origin: Origin,
 }
 
 /// A section `<WSGIInterpreterOptions>`.

@@ -14,6 +14,7 @@ mod alias;
 mod check;
 mod check_effect;
 mod check_files;
+mod check_gil;
 mod check_interpreters;
 mod check_preload;
 mod check_sharing;
@@ -46,6 +47,7 @@ mod trusted;
 pub mod words;
 
 pub use alias::{ScriptOptions, route};
+pub use check_gil::Used;
 pub use check_preload::main_scripts;
 pub use daemon_group::{DaemonGroup, Reload};
 pub use directory::{DirectoryConfig, MapHead};
@@ -55,9 +57,10 @@ pub use handler_script::HandlerScript;
 pub use hook_script::HookScript;
 pub use interpreter_options::InterpreterSection;
 pub use map::{Named, Pythons, map};
+pub use origin::Origin;
 pub use python_options::{HashSeed, PythonOptions};
 pub use pyvenv::Pyvenv;
-pub use report::{report, with_site};
+pub use report::{report, report_gil, with_site};
 pub use server::{ServerConfig, imports};
 
 #[cfg(test)]

@@ -96,6 +96,22 @@ impl PythonOptions {
         layers
     }
 
+    /// Whether a Python that can do without the GIL does so in a process group, empty for embedded mode. It is a matter of
+    /// the process, so a section for some of its interpreters says nothing.
+    pub fn free_threading(&self, process_group: &[u8]) -> bool {
+        let sections = self.layers(process_group).into_iter();
+        let said = sections
+            .filter(|section| section.application_group.is_none())
+            .filter_map(|section| section.options.free_threading.as_ref())
+            .next_back();
+        said.or(self.interpreter.free_threading.as_ref()).is_some_and(|switch| switch.on)
+    }
+
+    /// Whether interpreters get a GIL of their own, where no section says anything else.
+    pub fn own_gil(&self) -> bool {
+        self.interpreter.own_gil.as_ref().is_some_and(|switch| switch.on)
+    }
+
     /// The options for the command line of an interpreter.
     pub fn arguments(&self) -> Vec<Vec<u8>> {
         let mut arguments = Vec::new();

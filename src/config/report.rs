@@ -6,6 +6,7 @@
 use nix::unistd::Uid;
 
 use super::check::{self, Site, check};
+use super::check_gil::{Used, check_gil};
 use super::finding::{Finding, Severity};
 use super::permission::Host;
 use crate::httpd::log::{self, Level, Main};
@@ -39,6 +40,17 @@ pub fn report(main: Server<'_>) -> Status {
         log::write(Main, level, format_args!("{finding}"));
     }
     if refused { Status::INTERNAL_SERVER_ERROR } else { Status::OK }
+}
+
+/// Tells in a test of the configuration what is said of the GIL and these Pythons cannot do.
+pub fn report_gil(main: Server<'_>, pythons: &[Used]) {
+    for finding in check_gil(&main.config::<Wsgi>().globals.python, pythons) {
+        let level = match finding.severity() {
+            Severity::Note => Level::NOTICE,
+            _ => Level::WARNING,
+        };
+        log::write(Main, level.at_startup(), format_args!("{finding}"));
+    }
 }
 
 /// Looks at the configuration of all servers.

@@ -131,6 +131,7 @@ impl Recipe {
             restrict_stdin: self.options.restricts_stdin(),
             restrict_stdout: self.options.restricts_stdout(),
             restrict_signal: self.options.restricts_signal(),
+            own_gil: self.options.own_gil(),
             layers: self.options.layers(&config.name).into_iter().map(layer).collect(),
             telemetry_socket: service.map(|service| service.socket.clone()),
             telemetry_interval: service.map_or(0, |service| milliseconds(service.interval)),
@@ -160,6 +161,10 @@ impl Recipe {
         let user = User::from_uid(Uid::from_raw(launch.uid)).ok().flatten();
         let options = self.options.arguments();
         let mut arguments: Vec<&[u8]> = options.iter().map(Vec::as_slice).collect();
+        if self.python.is_free_threaded() && !self.options.free_threading(&config.name) {
+            // Also for what applications start with `sys.executable`, as Python hands it on to.
+            arguments.extend([&b"-X"[..], b"gil=1"]);
+        }
         let engine = self.engine.as_os_str().as_bytes();
         arguments.extend([b"-c", BOOTSTRAP, engine, data_fd.as_bytes()]);
         let settings = self.options.environment(|name| std::env::var_os(name).is_some());
@@ -234,6 +239,7 @@ fn layer(section: &InterpreterSection) -> Layer {
         restrict_stdin: options.restrict_stdin,
         restrict_stdout: options.restrict_stdout,
         restrict_signal: options.restrict_signal,
+        own_gil: options.own_gil.as_ref().map(|switch| switch.on),
         switch_interval: options
             .switch_interval
             .map(|time| u64::try_from(time.as_micros()).unwrap_or(u64::MAX).max(1)),

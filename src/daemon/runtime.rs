@@ -158,8 +158,8 @@ fn complain(server: Server<'_>, config: &DaemonGroup, why: &str) {
 }
 
 /// Looks whether every group has a Python that works. A test of the configuration fails if one has not; a server that starts goes
-/// on with the others.
-pub fn check(main: Server<'_>) -> Status {
+/// on with the others. Adds the Pythons to `pythons`.
+pub fn check(main: Server<'_>, pythons: &mut Vec<config::Used>) -> Status {
     if !server::is_config_test() {
         return Status::OK;
     }
@@ -172,6 +172,7 @@ pub fn check(main: Server<'_>) -> Status {
                 status = Status::INTERNAL_SERVER_ERROR;
             }
             Ok(plan) => {
+                pythons.push(plan.python.used_by(&config.name, &config.origin));
                 if let Some(why) = plan.python.outdated_environment() {
                     let name = String::from_utf8_lossy(&config.name);
                     log::write(

@@ -171,14 +171,15 @@ fn find(main: Server<'_>) -> Result<Embedded, String> {
     Ok(Embedded { python, libpython, engine })
 }
 
-/// Tests the configuration: can what is embedded work?
-pub fn check(main: Server<'_>) -> Status {
+/// Tests the configuration: can what is embedded work? Adds its Python to `pythons`.
+pub fn check(main: Server<'_>, pythons: &mut Vec<config::Used>) -> Status {
     if !server::is_config_test() {
         return Status::OK;
     }
     let globals = &main.config::<Wsgi>().globals;
     let place = &globals.python_home_origin;
-    let looked = if is_certain(main) {
+    let certain = is_certain(main);
+    let looked = if certain {
         find(main).map(|embedded| Some(embedded.python)).map_err(|why| {
             format!("WRS2012: {place}: httpd's own processes need Python, which cannot work: {why}")
         })
@@ -191,6 +192,9 @@ pub fn check(main: Server<'_>) -> Status {
     };
     match looked {
         Ok(python) => {
+            if certain {
+                pythons.extend(python.as_ref().map(|python| python.used_by(b"", place)));
+            }
             if let Some(why) = python.and_then(|python| python.outdated_environment()) {
                 log::write(
                     main,

@@ -276,6 +276,7 @@ fn layer(section: &InterpreterSection) -> Layer {
         restrict_stdin: switch(options.restrict_stdin),
         restrict_stdout: switch(options.restrict_stdout),
         restrict_signal: switch(options.restrict_signal),
+        own_gil: switch(options.own_gil.as_ref().map(|switch| switch.on)),
         switch_interval: options.switch_interval.map_or(0.0, |time| time.as_secs_f64()),
     }
 }
@@ -309,6 +310,8 @@ pub fn start(
         restrict_stdin: options.restricts_stdin(),
         restrict_stdout: options.restricts_stdout(),
         restrict_signal: options.restricts_signal(),
+        own_gil: options.own_gil(),
+        free_threading: options.free_threading(b""),
         layers: layers.as_ptr(),
         layers_len: layers.len(),
         telemetry_socket: service.map_or(Bytes::EMPTY, |it| Bytes::new(&it.socket)),

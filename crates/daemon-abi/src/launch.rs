@@ -35,6 +35,8 @@ pub struct Layer {
     pub restrict_signal: Option<bool>,
     /// Microseconds for `sys.setswitchinterval`, where something is said.
     pub switch_interval: Option<u64>,
+    /// `WSGIPerInterpreterGIL`, where something is said.
+    pub own_gil: Option<bool>,
 }
 
 /// Everything a leader and its workers need to know.
@@ -128,6 +130,8 @@ pub struct Launch {
     pub restrict_stdout: bool,
     /// `WSGIRestrictSignal`.
     pub restrict_signal: bool,
+    /// `WSGIPerInterpreterGIL`.
+    pub own_gil: bool,
     /// What is said for some interpreters; where several say the same thing for one, the last one holds.
     pub layers: Vec<Layer>,
     /// The socket that telemetry is sent to, if any (`WSGITelemetryService`).
@@ -238,6 +242,7 @@ numbers! {
     "restrict-stdin" => restrict_stdin,
     "restrict-stdout" => restrict_stdout,
     "restrict-signal" => restrict_signal,
+    "own-gil" => own_gil,
     "shut-down" => shut_down,
     "case-sensitive" => case_sensitive,
     "switch-interval" => switch_interval,
@@ -368,6 +373,7 @@ impl Layer {
             ("layer-restrict-stdin", self.restrict_stdin),
             ("layer-restrict-stdout", self.restrict_stdout),
             ("layer-restrict-signal", self.restrict_signal),
+            ("layer-own-gil", self.own_gil),
         ] {
             if let Some(value) = value {
                 pairs::push(out, name.as_bytes(), value.to_string().as_bytes());
@@ -387,6 +393,7 @@ impl Layer {
             b"layer-restrict-stdin" => self.restrict_stdin = switch()?,
             b"layer-restrict-stdout" => self.restrict_stdout = switch()?,
             b"layer-restrict-signal" => self.restrict_signal = switch()?,
+            b"layer-own-gil" => self.own_gil = switch()?,
             b"layer-switch-interval" => {
                 let value = number(value).ok_or(Error::Number("layer-switch-interval"))?;
                 self.switch_interval = Some(value);
@@ -452,6 +459,7 @@ mod tests {
             restrict_stdin: true,
             restrict_stdout: false,
             restrict_signal: true,
+            own_gil: true,
             layers: vec![
                 Layer {
                     application_group: Some(Vec::new()),
@@ -460,6 +468,7 @@ mod tests {
                     restrict_stdout: Some(true),
                     restrict_signal: None,
                     switch_interval: Some(7),
+                    own_gil: Some(true),
                 },
                 Layer { restrict_signal: Some(false), ..Layer::default() },
             ],

@@ -19,7 +19,7 @@ pub mod server;
 pub use bytes::{Bytes, Pair};
 
 /// The version of every shape in this crate.
-pub const VERSION: u32 = 5;
+pub const VERSION: u32 = 6;
 
 /// The symbol of the engine which returns its table: `extern "C" fn() -> *const Engine`.
 pub const ENTRY: &CStr = c"mod_wsgi_rs_engine";
@@ -83,6 +83,8 @@ pub struct Layer {
     pub restrict_stdout: i8,
     /// [`StartUp::restrict_signal`], likewise.
     pub restrict_signal: i8,
+    /// [`StartUp::own_gil`], likewise.
+    pub own_gil: i8,
     /// [`StartUp::switch_interval`]; 0: nothing is said.
     pub switch_interval: f64,
 }
@@ -125,6 +127,10 @@ pub struct StartUp {
     pub restrict_stdout: bool,
     /// `signal.signal` installs nothing (`WSGIRestrictSignal`).
     pub restrict_signal: bool,
+    /// Interpreters of application groups get a GIL of their own, where Python can (`WSGIPerInterpreterGIL`).
+    pub own_gil: bool,
+    /// A Python that can do without the GIL does so (`WSGIFreeThreading`).
+    pub free_threading: bool,
     /// What is said for some interpreters; where several say the same thing for one, the last one holds.
     pub layers: *const Layer,
     /// How many.

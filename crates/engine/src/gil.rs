@@ -6,7 +6,10 @@
 //! See <https://docs.python.org/3/c-api/init.html#releasing-the-gil-from-extension-code>.
 
 use std::cell::Cell;
+#[cfg(Py_3_13)]
+use std::ffi::CStr;
 use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3_ffi as ffi;
 
@@ -92,6 +95,75 @@ pub(crate) unsafe fn released<R>(_py: Gil<'_>, body: impl FnOnce() -> R) -> R {
     body()
 }
 
+/// Whether interpreters can have a GIL of their own.
+pub(crate) const CAN_BE_OWN: bool = cfg!(Py_3_13);
+
+/// Python began without the GIL.
+static FREE: AtomicBool = AtomicBool::new(false);
+
+/// Looks whether Python begins without the GIL. In the main interpreter, before there are threads: while an extension
+/// module is imported in one of them the GIL is on for the moment.
+pub(crate) fn look(py: Gil<'_>) {
+    if !cfg!(Py_GIL_DISABLED) {
+        return;
+    }
+    let is_on = || py.import(c"sys")?.attr(c"_is_gil_enabled")?.call([])?.is_true();
+    match is_on() {
+        Ok(is_on) => FREE.store(!is_on, Ordering::Relaxed),
+        Err(_) => py.clear(),
+    }
+}
+
+/// Whether Python began without the GIL in this process. An extension module may have turned it on since.
+pub(crate) fn began_without() -> bool {
+    cfg!(Py_GIL_DISABLED) && FREE.load(Ordering::Relaxed)
+}
+
+/// Makes an interpreter, whose first thread state is the current one afterwards. If it cannot be made, nothing has changed.
+///
+/// # Safety
+/// The GIL is held with a state of the main interpreter.
+#[cfg(Py_3_13)]
+pub(crate) unsafe fn new_interpreter(own_gil: bool) -> Result<(), String> {
+    let config = if own_gil {
+        ffi::PyInterpreterConfig {
+            use_main_obmalloc: 0,
+            allow_fork: 0,
+            allow_exec: 0,
+            allow_threads: 1,
+            allow_daemon_threads: 0,
+            check_multi_interp_extensions: 1,
+            gil: ffi::PyInterpreterConfig_OWN_GIL,
+        }
+    } else {
+        ffi::_PyInterpreterConfig_LEGACY_INIT
+    };
+    let mut state = std::ptr::null_mut();
+    // SAFETY: by this function's contract; the places are ours.
+    unsafe {
+        let status = ffi::Py_NewInterpreterFromConfig(&raw mut state, &raw const config);
+        if ffi::PyStatus_Exception(status) == 0 {
+            return Ok(());
+        }
+        let why = match status.err_msg.is_null() {
+            true => c"it does not say why",
+            // The message of a status is a static C string.
+            false => CStr::from_ptr(status.err_msg),
+        };
+        Err(why.to_string_lossy().into_owned())
+    }
+}
+
+/// The same for Pythons whose interpreters share their GIL.
+#[cfg(not(Py_3_13))]
+pub(crate) unsafe fn new_interpreter(_own_gil: bool) -> Result<(), String> {
+    // SAFETY: by this function's contract.
+    match unsafe { ffi::Py_NewInterpreter() }.is_null() {
+        true => Err("it does not say why".to_owned()),
+        false => Ok(()),
+    }
+}
+
 /// The thread state with which a thread gave the GIL back. It stays on its thread.
 #[derive(Debug)]
 #[must_use = "the GIL is taken again with it"]
@@ -100,7 +172,22 @@ pub struct Saved(*mut ffi::PyThreadState);
 /// Whether the current thread holds the GIL. A look only, by which functions that need the GIL can be safe.
 pub(crate) fn is_held() -> bool {
     // SAFETY: has no conditions once Python is loaded.
-    unsafe { ffi::Py_IsInitialized() != 0 && ffi::PyGILState_Check() != 0 }
+    unsafe { ffi::Py_IsInitialized() != 0 && has_state() }
+}
+
+/// Whether a thread state is attached to this thread.
+#[cfg(Py_3_12)]
+unsafe fn has_state() -> bool {
+    // SAFETY: looks at a variable of the thread.
+    unsafe { !ffi::compat::PyThreadState_GetUnchecked().is_null() }
+}
+
+/// The same for Pythons whose current state is that of whoever holds the GIL: it says yes for every thread as soon as there
+/// are sub-interpreters.
+#[cfg(not(Py_3_12))]
+unsafe fn has_state() -> bool {
+    // SAFETY: has no conditions.
+    unsafe { ffi::PyGILState_Check() != 0 }
 }
 
 /// Gives the GIL back on the thread that holds it; nothing happens if it does not.

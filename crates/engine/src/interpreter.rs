@@ -16,11 +16,11 @@ use crate::events::Events;
 use crate::exception::{self, Incident};
 use crate::fork;
 use crate::functions::Fields;
-use crate::gil::Session;
+use crate::gil::{self, Session};
 use crate::loader::Scripts;
 use crate::module::{self, Classes};
 use crate::python::{Gil, Kept, Owned, Result};
-use crate::start::{Layer, StartUp};
+use crate::start::{Layer, LogFn, StartUp};
 use crate::telemetry::garbage;
 use crate::thread_state::{self, Home};
 
@@ -58,6 +58,9 @@ pub(crate) struct Interpreter {
     pub(crate) service: bool,
     /// The function `locate` of `support.py`.
     pub(crate) locate: Kept,
+    /// The function `refusal` of `support.py`.
+    refusal: Kept,
+    own_gil: bool,
     describe: Kept,
     shut_down: Kept,
     end_at_sigterm: Kept,
@@ -68,7 +71,8 @@ impl Interpreter {
     pub(crate) fn main(py: Gil<'_>, startup: &StartUp) -> Option<Arc<Self>> {
         let home = Home { serial: 0, raw: current(py) };
         thread_state::adopt(py, home, true);
-        set_up(py, home, home, b"", startup)
+        gil::look(py);
+        set_up(py, [home, home], b"", false, startup)
     }
 
     /// Makes and sets up the interpreter of an application group. Without the GIL.
@@ -79,19 +83,22 @@ impl Interpreter {
             return None;
         };
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let own_gil = startup.wants_own_gil(name) && has_own_gil(&shown, startup.log);
         // SAFETY: the GIL is held with a state of the main interpreter. This is the one place where the
         // current state changes under our feet: the new interpreter's first state is the current one
-        // afterwards, and becomes this thread's own for it. The end of `session` saves that state.
-        if unsafe { ffi::Py_NewInterpreter() }.is_null() {
-            let line =
-                format!("WRS4014: Python makes no interpreter for application group {shown:?}");
+        // afterwards, and becomes this thread's own for it. The end of `session` saves that state, which
+        // gives the GIL back that the new interpreter has, whichever that is.
+        if let Err(why) = unsafe { gil::new_interpreter(own_gil) } {
+            let line = format!(
+                "WRS4014: Python makes no interpreter for application group {shown:?}: {why}"
+            );
             (startup.log)(Level::Error, line.as_bytes());
             return None;
         }
         let py = session.py();
         let home = Home { serial, raw: current(py) };
         thread_state::adopt(py, home, false);
-        set_up(py, main.home, home, name, startup)
+        set_up(py, [main.home, home], name, own_gil, startup)
     }
 
     /// Takes the GIL for this interpreter. `None`: there is no memory for a thread state.
@@ -117,7 +124,38 @@ impl Interpreter {
         exception: Option<Owned<'py>>,
         log: &dyn Fn(Level, &[u8]),
     ) {
+        let refused = exception.as_ref().and_then(|exception| self.refused(exception));
         exception::report(py, Some(&self.describe), incident, exception, log);
+        if let Some(line) = refused {
+            log(Level::Error, line.as_bytes());
+        }
+    }
+
+    /// What is to be said of an exception that means that an extension module does not work in a sub-interpreter.
+    fn refused(&self, exception: &Owned<'_>) -> Option<String> {
+        if self.name.is_empty() {
+            return None;
+        }
+        let py = exception.py();
+        let which = self.refusal.get(py).call([exception]).and_then(|which| which.as_utf8());
+        let Ok(which) = which else {
+            // It is no text, but `None`: the exception means something else.
+            py.clear();
+            return None;
+        };
+        let own_gil = match self.own_gil {
+            true => {
+                "; it may work here when WSGIPerInterpreterGIL is Off for this application group"
+            }
+            false => "",
+        };
+        Some(format!(
+            "WRS4025: {} does not work in application group '{}', which is a sub-interpreter: let the application run in the \
+             main interpreter (WSGIApplicationGroup %{{GLOBAL}}), or give it a process group of its own (WSGIDaemonProcess), \
+             where it does{own_gil}",
+            String::from_utf8_lossy(&which),
+            String::from_utf8_lossy(&self.name)
+        ))
     }
 
     /// Tells that the process is about to end. Without the GIL.
@@ -171,14 +209,30 @@ fn current(_py: Gil<'_>) -> *mut ffi::PyInterpreterState {
     unsafe { ffi::PyInterpreterState_Get() }
 }
 
+/// Whether an interpreter that is to have a GIL of its own can have one.
+fn has_own_gil(name: &str, log: LogFn) -> bool {
+    let why = if !gil::CAN_BE_OWN {
+        "before Python 3.13 interpreters share the GIL"
+    } else if gil::began_without() {
+        "this process runs without the GIL"
+    } else {
+        return true;
+    };
+    let line = format!(
+        "WRS4024: WSGIPerInterpreterGIL has no effect for application group {name:?}: {why}"
+    );
+    log(Level::Info, line.as_bytes());
+    false
+}
+
 fn set_up(
     py: Gil<'_>,
-    main: Home,
-    home: Home,
+    homes: [Home; 2],
     name: &[u8],
+    own_gil: bool,
     startup: &StartUp,
 ) -> Option<Arc<Interpreter>> {
-    match try_set_up(py, main, home, name, startup) {
+    match try_set_up(py, homes, name, own_gil, startup) {
         Ok(interpreter) => Some(Arc::new(interpreter)),
         Err(describe) => {
             let what = format!(
@@ -196,16 +250,16 @@ fn set_up(
 /// Sets the current interpreter up. The error is what describes the exception, if it is there already.
 fn try_set_up(
     py: Gil<'_>,
-    main: Home,
-    home: Home,
+    [main, home]: [Home; 2],
     name: &[u8],
+    own_gil: bool,
     startup: &StartUp,
 ) -> std::result::Result<Interpreter, Option<Kept>> {
     let support = support(py).map_err(|_| None)?;
     let describe = support.item_named(c"describe").map_err(|_| None)?;
     let made = || -> Result<Interpreter> {
         let (module, classes) = module::create(py, startup, name)?;
-        let options = options(py, startup, name, &classes)?;
+        let options = options(py, startup, name, own_gil, &classes)?;
         support.item_named(c"set_up")?.call([&module, &options])?;
         Ok(Interpreter {
             home,
@@ -222,6 +276,8 @@ fn try_set_up(
             request_timeout: module.attr(c"RequestTimeout")?.keep(),
             events: Arc::new(Events::create(&module, &support, startup.log)?),
             locate: support.item_named(c"locate")?.keep(),
+            refusal: support.item_named(c"refusal")?.keep(),
+            own_gil,
             describe: describe.clone().keep(),
             shut_down: support.item_named(c"shut_down")?.keep(),
             end_at_sigterm: support.item_named(c"end_at_sigterm")?.keep(),
@@ -236,6 +292,7 @@ fn options<'py>(
     py: Gil<'py>,
     startup: &StartUp,
     name: &[u8],
+    own_gil: bool,
     classes: &Classes,
 ) -> Result<Owned<'py>> {
     let layers = startup.layers_of(name);
@@ -270,10 +327,12 @@ fn options<'py>(
     let path = |path: &Option<Vec<u8>>| path.as_ref().map_or(Ok(py.none()), |path| py.path(path));
     fields.object("home", &path(&startup.home)?)?;
     fields.object("python_eggs", &path(&startup.python_eggs)?)?;
-    // The GIL is that of the process: its interval is set with the main interpreter.
-    if let Some(seconds) = startup.switch_interval().filter(|_| name.is_empty()) {
+    // A GIL that is shared has one interval, which is set with the main interpreter.
+    let decides = name.is_empty() || own_gil;
+    if let Some(seconds) = startup.switch_interval(name).filter(|_| decides) {
         fields.float("switch_interval", seconds)?;
     }
+    fields.object("without_gil", &py.bool(gil::began_without()))?;
     fields.object("serving", &fork::serving(py)?)?;
     if startup.telemetry.is_some() && !startup.service {
         fields.object("garbage", &garbage::hearing(py)?)?;

@@ -68,7 +68,8 @@ impl Engine {
 
     /// As [`Engine::stacks`], with the GIL, so that nothing moves.
     pub fn stacks_at_rest(&self) -> String {
-        if dump().is_some() {
+        // Without a GIL `faulthandler` has the threads stand still.
+        if !cfg!(Py_GIL_DISABLED) && dump().is_some() {
             let _session = self.main.enter();
             return self.stacks();
         }

@@ -52,6 +52,9 @@ pub struct Settings {
     pub optimize: Option<i32>,
     /// What hashes of strings begin with.
     pub hash_seed: Option<HashSeed>,
+    /// A Python that can do without the GIL begins so. An extension module that is not made for it turns it on, unless the
+    /// environment (`PYTHON_GIL=0`) forbids it.
+    pub free_threading: bool,
 }
 
 /// What hashes of strings begin with.
@@ -76,9 +79,10 @@ pub struct Layer {
     pub restrict_stdout: Option<bool>,
     /// As in [`StartUp`], where something is said.
     pub restrict_signal: Option<bool>,
-    /// As in [`StartUp`], where something is said. All interpreters of a process share their GIL, and with it the interval
-    /// of the main one.
+    /// As in [`StartUp`], where something is said. Interpreters that share their GIL share the interval of the main one.
     pub switch_interval: Option<f64>,
+    /// As in [`StartUp`], where something is said.
+    pub own_gil: Option<bool>,
 }
 
 /// What the engine of a process is started with.
@@ -110,6 +114,8 @@ pub struct StartUp {
     pub restrict_stdout: bool,
     /// `signal.signal` installs nothing.
     pub restrict_signal: bool,
+    /// Interpreters of application groups get a GIL of their own, from Python 3.13 on.
+    pub own_gil: bool,
     /// What is said for some interpreters; where several say the same thing for one, the last one holds.
     pub layers: Vec<Layer>,
     /// Where telemetry is sent to, if anywhere.
@@ -147,11 +153,17 @@ impl StartUp {
         })
     }
 
-    /// Seconds for `sys.setswitchinterval` in this process; `None`: Python's own. The GIL is that of the process, and so
-    /// is what is said for the main interpreter.
-    pub(crate) fn switch_interval(&self) -> Option<f64> {
-        let said = self.layers_of(b"").filter_map(|layer| layer.switch_interval).last();
-        said.or(self.switch_interval)
+    /// Seconds for `sys.setswitchinterval` of an interpreter with a GIL of its own, or of the main one for the process;
+    /// `None`: Python's own.
+    pub(crate) fn switch_interval(&self, application_group: &[u8]) -> Option<f64> {
+        let layers = self.layers_of(application_group);
+        layers.filter_map(|layer| layer.switch_interval).last().or(self.switch_interval)
+    }
+
+    /// Whether the interpreter of an application group is to have a GIL of its own. Never the main one.
+    pub(crate) fn wants_own_gil(&self, application_group: &[u8]) -> bool {
+        let said = self.layers_of(application_group).filter_map(|layer| layer.own_gil).last();
+        !application_group.is_empty() && said.unwrap_or(self.own_gil)
     }
 }
 
@@ -224,6 +236,10 @@ fn configure(
     }
     if let Some(level) = settings.optimize {
         config.optimization_level = level;
+    }
+    #[cfg(Py_GIL_DISABLED)]
+    if !settings.free_threading {
+        config.enable_gil = 1;
     }
     match settings.hash_seed {
         Some(HashSeed::Random) => config.use_hash_seed = 0,

@@ -33,6 +33,8 @@ def set_up(module, options):
         sys.stdin = _Restricted("sys.stdin")
     if options["restrict_signal"]:
         _restrict_signals(options["notes"], options["serving"])
+    if options["without_gil"]:
+        _watch_gil(options["warning"])
     if "garbage" in options:
         _watch_garbage(options["garbage"], options["application_group"])
     if options["python_eggs"] is not None:
@@ -86,6 +88,31 @@ def _restrict_signals(notes, serving):
     signal_.__name__ = signal_.__qualname__ = "signal"
     signal_.__doc__ = original.__doc__
     signal.signal = signal_
+
+
+def _watch_gil(warning):
+    """Says which import turned the GIL on: Python tells it as a warning, which easily gets lost among others."""
+    import re
+    import warnings
+
+    show = getattr(warnings, "_showwarnmsg", None)
+    if show is None:
+        return
+    found = re.compile(r"The global interpreter lock \(GIL\) has been enabled to load module '(.+?)'")
+
+    def _showwarnmsg(message):
+        match = found.match(str(message.message))
+        if match is None:
+            return show(message)
+        stack = [entry for entry in traceback.extract_stack() if not entry.filename.startswith("<")]
+        where = "".join(" (imported in %s, line %d)" % (entry.filename, entry.lineno) for entry in stack[-1:])
+        warning.write(
+            "WRS4026: the GIL is on from now on, for all threads of this process: the extension module '%s'%s does not "
+            "declare that it works without; use a version of it that does, or give its applications a process group of "
+            "their own" % (match.group(1), where)
+        )
+
+    warnings._showwarnmsg = _showwarnmsg
 
 
 def _watch_garbage(tell, name):
@@ -257,6 +284,36 @@ def describe(exception):
         (summary.splitlines() or [kind.__name__])[-1].encode("utf-8", "backslashreplace"),
         lines.encode("utf-8", "backslashreplace"),
     )
+
+
+_REFUSALS = (
+    # CPython, and what PyO3, Cython, NumPy and others say of themselves.
+    "subinterpreter",
+    "sub-interpreter",
+    "more than once per process",
+    "into one interpreter per process",
+    "once per interpreter process",
+)
+
+
+def refusal(exception):
+    """The extension module that an exception says does not work in a sub-interpreter; None if it says something else."""
+    seen = set()
+    while exception is not None and id(exception) not in seen:
+        seen.add(id(exception))
+        text = str(exception)
+        if isinstance(exception, ImportError) and any(words in text.lower() for words in _REFUSALS):
+            words = text.split()
+            if text.startswith("module ") and len(words) > 1:
+                return "the extension module '%s'" % words[1]
+            if exception.name:
+                return "the extension module '%s'" % exception.name
+            # It was raised by the module itself, so the innermost line is the one that imports it.
+            stack = traceback.extract_tb(exception.__traceback__)[-1:]
+            where = ["imported in %s, line %s: %s" % (it.filename, it.lineno, it.line) for it in stack]
+            return " ".join(["an extension module", *("(%s)" % it for it in where)])
+        exception = exception.__cause__ or exception.__context__
+    return None
 
 
 def end_at_sigterm():

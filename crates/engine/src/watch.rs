@@ -4,12 +4,17 @@
 //! Called on threads of the server that answer no requests. Everything waits for the GIL and may never return.
 
 use std::ffi::c_long;
+use std::sync::Mutex;
 
 use pyo3_ffi as ffi;
 
 use crate::engine::Engine;
 use crate::interpreter::Interpreter;
 use crate::loader;
+use crate::request::lock;
+
+/// Held from the question whether a thread is to be interrupted until it is, without the GIL when it is waited for.
+static INJECTING: Mutex<()> = Mutex::new(());
 
 /// The number by which Python knows the current thread (`threading.get_ident()`).
 pub fn current_thread() -> u64 {
@@ -29,7 +34,8 @@ impl Engine {
     }
 
     /// Raises `mod_wsgi.RequestTimeout` in a thread as soon as it executes Python code of an application group.
-    /// `wanted` is asked when the GIL is held, so the thread cannot have gone on meanwhile.
+    /// `wanted` is asked when the GIL is held, so the thread cannot have gone on meanwhile; without the GIL it may have, and
+    /// [`Engine::calm`] comes after it.
     pub fn interrupt(&self, application_group: &[u8], thread: u64, wanted: impl FnOnce() -> bool) {
         self.inject(application_group, thread, |interpreter, py| {
             wanted().then(|| interpreter.request_timeout.get(py).as_ptr())
@@ -48,6 +54,8 @@ impl Engine {
         exception: impl FnOnce(&Interpreter, crate::python::Gil<'_>) -> Option<*mut ffi::PyObject>,
     ) {
         let Some(interpreter) = self.existing(application_group) else { return };
+        // Where there is no GIL, nothing else keeps what is taken back from being raised afterwards.
+        let _in_turn = lock(&INJECTING);
         let Some(session) = interpreter.enter() else { return };
         let Some(exception) = exception(&interpreter, session.py()) else { return };
         // SAFETY: the GIL is held; an exception class that the interpreter owns, or null; a thread that does not

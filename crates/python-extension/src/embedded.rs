@@ -110,6 +110,7 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         restrict_stdin: start.restrict_stdin,
         restrict_stdout: start.restrict_stdout,
         restrict_signal: start.restrict_signal,
+        own_gil: start.own_gil,
         // SAFETY: as above.
         layers: layers.iter().map(|given| unsafe { layer(given) }).collect(),
         telemetry: some(start.telemetry_socket).map(|socket| engine::Telemetry {
@@ -124,6 +125,7 @@ unsafe fn startup(start: &engine_abi::StartUp) -> engine::StartUp {
         python_eggs: some(start.python_eggs),
         switch_interval: (start.switch_interval > 0.0).then_some(start.switch_interval),
         settings: engine::Settings {
+            free_threading: start.free_threading,
             dont_write_bytecode: start.dont_write_bytecode,
             warnings: some(start.warnings)
                 .map(|lines| lines.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect())
@@ -178,6 +180,7 @@ unsafe fn layer(given: &engine_abi::Layer) -> engine::Layer {
         restrict_stdin: switch(given.restrict_stdin),
         restrict_stdout: switch(given.restrict_stdout),
         restrict_signal: switch(given.restrict_signal),
+        own_gil: switch(given.own_gil),
         switch_interval: (given.switch_interval > 0.0).then_some(given.switch_interval),
     }
 }

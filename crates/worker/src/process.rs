@@ -186,6 +186,7 @@ pub(crate) fn start_up(launch: &Launch) -> StartUp {
         restrict_stdout: launch.restrict_stdout,
         // The main thread of a service script is its own.
         restrict_signal: launch.restrict_signal && launch.threads != 0,
+        own_gil: launch.own_gil,
         layers: launch.layers.iter().map(|layer| self::layer(launch, layer)).collect(),
         telemetry: launch.telemetry_socket.as_ref().map(|socket| Telemetry {
             socket: socket.clone(),
@@ -222,6 +223,7 @@ fn layer(launch: &Launch, layer: &launch::Layer) -> Layer {
         restrict_stdin: layer.restrict_stdin,
         restrict_stdout: layer.restrict_stdout,
         restrict_signal: layer.restrict_signal.filter(|_| launch.threads != 0),
+        own_gil: layer.own_gil,
         // What the group's own line says holds, as it always did.
         switch_interval: layer
             .switch_interval

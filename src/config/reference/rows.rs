@@ -337,18 +337,23 @@ pub(super) static ROWS: &[Row] = &[
         Place::Main,
         "WSGIPerInterpreterGIL On|Off",
         "Off",
-        "Accepted for configurations of mod_wsgi; the interpreters of a process share one GIL \
-         in this release.",
-        "WSGIPerInterpreterGIL Off",
+        "Gives each interpreter of an application group a GIL of its own, so that applications in one process do not wait for \
+         each other. From Python 3.13 on; before it has no effect, nor has it in a process that does without the GIL. The main \
+         interpreter keeps that of the process. Python is strict in such an interpreter: extension modules that do not say \
+         that they work there are refused (WRS4025), as are `os.fork()`, `os.exec*()` and daemon threads.",
+        "WSGIPerInterpreterGIL On",
     ),
     row(
         "WSGIFreeThreading",
         Place::Main,
         "WSGIFreeThreading On|Off",
         "Off",
-        "Accepted for configurations of mod_wsgi; this release has no engine for Python \
-         without the GIL.",
-        "WSGIFreeThreading Off",
+        "Lets a Python that was built for it (3.14t) do without the GIL, so that the threads of a process run at the same time. \
+         Without it such a Python runs with the GIL, as in mod_wsgi. An extension module that does not declare that it works \
+         without the GIL turns it on when it is imported, and the log tells which (WRS4026); the variable `PYTHON_GIL=0` in \
+         the environment of httpd, or of a process group, keeps it off at one's own risk. It is a matter of the process, so \
+         it has no effect in a section with `application-group`.",
+        "WSGIFreeThreading On",
     ),
     row(
         "WSGIPassApacheRequest",
@@ -485,13 +490,13 @@ pub(super) static ROWS: &[Row] = &[
         "<WSGIInterpreterOptions [process-group=NAME] [application-group=NAME]>",
         "none",
         "Says for single interpreters what `WSGIPythonPath`, `WSGIRestrictStdin`, \
-         `WSGIRestrictStdout`, `WSGIRestrictSignal` and `WSGISwitchInterval` say for all: for \
-         those of a process group (`%{GLOBAL}`: embedded mode), of an application group \
+         `WSGIRestrictStdout`, `WSGIRestrictSignal`, `WSGISwitchInterval`, `WSGIPerInterpreterGIL` and `WSGIFreeThreading` \
+         say for all: for those of a process group (`%{GLOBAL}`: embedded mode), of an application group \
          (`%{GLOBAL}`: the main one), or of both. Names are not expanded. Where several sections \
          fit, the one with more selectors wins for each directive, of equals the later one; \
          directories of `WSGIPythonPath` add up, those of the winner first, also to those of \
          the option `python-path`. `switch-interval` of a process group comes before \
-         `WSGISwitchInterval`, which is for the whole process: interpreters share it.",
+         `WSGISwitchInterval`, which is for the whole process: interpreters share it, unless they have a GIL of their own.",
         "<WSGIInterpreterOptions process-group=site application-group=%{GLOBAL}>\n    WSGIPythonPath /srv/site/lib\n    WSGIRestrictSignal Off\n</WSGIInterpreterOptions>",
     ),
 ];

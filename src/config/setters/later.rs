@@ -34,22 +34,6 @@ pub fn verbose_debugging(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word
     idle_globally(command, scope, DIRECTIVE, "use LogLevel wsgi:debug")
 }
 
-/// Switches for the whole server which ask for something that is not there yet.
-macro_rules! switches {
-    ($($name:ident = $directive:literal: $because:literal;)*) => {$(
-        pub fn $name(command: &Command<'_>, mut scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
-            globals(command, again(&mut scope), $directive)?;
-            idle_if_on(command, scope, $directive, word, $because)
-        }
-    )*};
-}
-
-switches! {
-    per_interpreter_gil = "WSGIPerInterpreterGIL":
-        "the interpreters of a process share one GIL in this release";
-    free_threading = "WSGIFreeThreading": "this release has no engine for Python without the GIL";
-}
-
 pub fn pass_apache_request(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     let because = "httpd's own structures are not handed to applications";
     idle_if_on(command, scope, "WSGIPassApacheRequest", word, because)

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use super::{flag, globals, interpreter, main_server, origin};
-use crate::config::interpreter_options::{DIRECTIVES, InterpreterSection, SECTION};
+use crate::config::interpreter_options::{DIRECTIVES, InterpreterSection, SECTION, Switch};
 use crate::config::origin::Origin;
 use crate::config::python_options::HashSeed;
 use crate::config::setting::Setting;
@@ -40,6 +40,23 @@ switches_of_interpreters! {
     restrict_stdin = "WSGIRestrictStdin";
     restrict_stdout = "WSGIRestrictStdout";
     restrict_signal = "WSGIRestrictSignal";
+}
+
+/// The same for switches that only some Pythons can follow, of which the test of the configuration tells.
+macro_rules! switches_of_some_pythons {
+    ($($name:ident = $directive:literal;)*) => {$(
+        pub fn $name(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
+            let interpreter = interpreter(command, scope, $directive)?;
+            let on = flag($directive, word)?;
+            interpreter.$name = Some(Switch { on, origin: origin(command) });
+            Ok(())
+        }
+    )*};
+}
+
+switches_of_some_pythons! {
+    own_gil = "WSGIPerInterpreterGIL";
+    free_threading = "WSGIFreeThreading";
 }
 
 /// Begins a section; the directives in it find it as the last one.

@@ -122,7 +122,7 @@ impl Telemetry {
             settings: settings.clone(),
             name,
             identity,
-            switch_interval: startup.switch_interval().unwrap_or(PYTHONS_INTERVAL),
+            switch_interval: startup.switch_interval(b"").unwrap_or(PYTHONS_INTERVAL),
             sequence: AtomicU32::new(0),
             complained: AtomicBool::new(false),
             reason: Mutex::default(),

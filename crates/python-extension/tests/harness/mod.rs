@@ -80,6 +80,8 @@ fn start(libpython: &OsStr, engine: &OsStr) -> &'static Engine {
         restrict_stdin: false,
         restrict_stdout: false,
         restrict_signal: true,
+        own_gil: false,
+        free_threading: true,
         layers: std::ptr::null(),
         layers_len: 0,
         telemetry_socket: Bytes::EMPTY,
