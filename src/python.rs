@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 /// How long an interpreter may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One line per fact: version, ABI, and where libpython may be.
+/// One line per fact: version, ABI, and where libpython may be. The one that it runs with itself comes first; then that
+/// beside it, as an installation may have been moved since it was configured.
 const QUESTION: &[u8] = b"
 import sys, sysconfig
 v = sysconfig.get_config_var
@@ -28,9 +29,19 @@ print(sys.implementation.name)
 print('cp%d%d%s' % (sys.version_info[:2] + ('t' if v('Py_GIL_DISABLED') else '',)))
 print('%d.%d.%d' % sys.version_info[:3])
 names = [n for n in (v('INSTSONAME'), v('LDLIBRARY')) if n and '.so' in n]
-places = [v('LIBDIR'), v('LIBPL'), sys.base_prefix + '/lib']
+try:
+    with open('/proc/self/maps', 'rb') as maps:
+        mapped = [line.decode('utf-8', 'surrogateescape').rstrip('\\n') for line in maps]
+    for line in mapped:
+        path = line[line.find('/'):]
+        if '/' in line and path.rpartition('/')[2] in names:
+            print(path)
+            break
+except OSError:
+    pass
+places = [sys.base_prefix + '/lib', v('LIBDIR'), v('LIBPL')]
 if v('LIBDIR') and v('MULTIARCH'):
-    places.insert(1, v('LIBDIR') + '/' + v('MULTIARCH'))
+    places.insert(2, v('LIBDIR') + '/' + v('MULTIARCH'))
 for name in names:
     for place in places:
         if place:

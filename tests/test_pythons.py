@@ -16,8 +16,6 @@ def test_a_python_serves(mode, python):
     config = "WSGIScriptAlias / ${APPLICATIONS}/process.wsgi application-group=%{GLOBAL}\n"
     if mode.is_daemon:
         config = mode.serve(python_home=python.prefix) + config
-    elif python.copied:
-        pytest.skip(f"its libpython is where nobody else can read it: {pythons()[python.abi]}")
     else:
         config = f'WSGIPythonHome "{python.prefix}"\n' + config
     with Httpd(config, python_home=False, environment=python.environment) as httpd:
