@@ -50,7 +50,7 @@ serve: build venv ## From a bare machine: build, then httpd with the examples on
 	VENV=$(VENV) exec tools/serve
 
 .PHONY: test
-test: build venv mod_wsgi valgrind ## From a bare machine: build, then every test.
+test: build venv mod_wsgi valgrind extensions ## From a bare machine: build, then every test.
 	echo "== cargo test"
 	PYO3_PYTHON="$(PYTHON)" cargo test --workspace --quiet || $(call fail,"A unit test failed; the output is above.")
 	PYO3_PYTHON="$(PYTHON)" tools/test-engines "$(PYTHON)"
@@ -64,6 +64,10 @@ test-differential: build venv mod_wsgi ## Compare answers and logs with those of
 	cd tests
 	$(VENV)/bin/python -m pytest differential $(PYTEST_ARGS) ||
 		$(call fail,"A difference from mod_wsgi is not listed$(,) or one that is listed is gone; the output is above.")
+
+.PHONY: test-matrix
+test-matrix: build ## Try every CPython that is here or can be built, 3.14 without the GIL too, in both modes (half an hour; MATRIX="cp311 cp314t").
+	PYO3_PYTHON="$(PYTHON)" PYTEST_ARGS="$(PYTEST_ARGS)" tools/matrix
 
 .PHONY: test-long
 test-long: build venv ## Restart, kill and overload for as long as the tests of reliability promise (about ten minutes).
@@ -115,6 +119,11 @@ packages:
 .PHONY: venv
 venv: packages
 	tools/venv $(VENV) "$(PYTHON)" tests/requirements.txt
+
+# Tests that need them are skipped without them.
+.PHONY: extensions
+extensions: packages
+	tools/extensions "$(PYTHON)" || echo "Nothing is tested with extension modules from PyPI." >&2
 
 .PHONY: mod_wsgi
 mod_wsgi: packages

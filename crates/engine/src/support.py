@@ -298,22 +298,24 @@ _REFUSALS = (
 
 def refusal(exception):
     """The extension module that an exception says does not work in a sub-interpreter; None if it says something else."""
-    seen = set()
-    while exception is not None and id(exception) not in seen:
-        seen.add(id(exception))
+    import re
+
+    seen, unnamed = [], None
+    while exception is not None and not any(exception is it for it in seen):
+        seen.append(exception)
         text = str(exception)
         if isinstance(exception, ImportError) and any(words in text.lower() for words in _REFUSALS):
-            words = text.split()
-            if text.startswith("module ") and len(words) > 1:
-                return "the extension module '%s'" % words[1]
-            if exception.name:
-                return "the extension module '%s'" % exception.name
-            # It was raised by the module itself, so the innermost line is the one that imports it.
-            stack = traceback.extract_tb(exception.__traceback__)[-1:]
-            where = ["imported in %s, line %s: %s" % (it.filename, it.lineno, it.line) for it in stack]
-            return " ".join(["an extension module", *("(%s)" % it for it in where)])
+            match = re.search(r"module '?([\w.]+)'? does not support", text)
+            name = match.group(1) if match else exception.name
+            if name:
+                return "the extension module '%s'" % name
+            unnamed = exception
         exception = exception.__cause__ or exception.__context__
-    return None
+    if unnamed is None:
+        return None
+    # It was raised by the module itself, so the innermost line is the one that imports it.
+    stack = traceback.extract_tb(unnamed.__traceback__)[-1:]
+    return "an extension module" + "".join(" (imported in %s, line %s: %s)" % (it.filename, it.lineno, it.line) for it in stack)
 
 
 def end_at_sigterm():

@@ -148,6 +148,10 @@ fn an_extension_that_does_not_work_in_a_sub_interpreter_is_named_with_the_ways_o
             "WRS4025: the extension module 'a._b' does not work in application group 'refuses'",
         ),
         (
+            "raise ImportError('IMPORTANT:\\n\\nmodule e does not support loading in subinterpreters')",
+            "WRS4025: the extension module 'e' does not work",
+        ),
+        (
             "raise ImportError('PyO3 modules do not yet support subinterpreters', name='c._d')",
             "WRS4025: the extension module 'c._d' does not work",
         ),
