@@ -377,7 +377,7 @@ mod tests {
                     because: "of rain",
                     origin,
                 }),
-                "restrict" => config.globals.set_restrict_embedded(true),
+                "restrict" => config.globals.restrict_embedded = Some(true),
                 _ => panic!("{line}"),
             }
         }

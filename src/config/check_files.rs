@@ -365,7 +365,7 @@ mod tests {
         let told = found(&config, true);
         assert_eq!(told.len(), 1, "httpd's user, and not that of the group: {told:?}");
         assert!(told.first().unwrap().contains("WSGIPythonHome: its Python"));
-        config.globals.set_restrict_embedded(true);
+        config.globals.restrict_embedded = Some(true);
         assert_eq!(found(&config, true), nothing());
         config.groups = vec![group("g", 33)];
         assert!(found(&config, true).first().unwrap().contains("WSGIDaemonProcess g: its Python"));

@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn embedded_mode_that_is_off_is_shown_so() {
         let mut main = ServerConfig::default();
-        main.globals.set_restrict_embedded(true);
+        main.globals.restrict_embedded = Some(true);
         let lines = shown(&main, &main);
         assert!(lines.contains(&"embedded: forbidden by WSGIRestrictEmbedded".to_owned()));
     }

@@ -9,7 +9,7 @@ use super::daemon_group::DaemonGroup;
 use super::directory::DirectoryConfig;
 use super::handler_script::HandlerScript;
 use super::hook_script::HookScript;
-use super::import::{self, ImportScript};
+use super::import::ImportScript;
 use super::origin::Origin;
 use super::python_options::PythonOptions;
 
@@ -90,8 +90,6 @@ pub struct Globals {
     pub socket_prefix_origin: Origin,
     /// `WSGIRestrictEmbedded`.
     pub restrict_embedded: Option<bool>,
-    /// Whether `WSGIRestrictEmbedded Off` was said anywhere, which a later On does not take back.
-    pub embedded_asked_for: bool,
 }
 
 /// The scripts to load when processes start, of all `servers`, the main one first. A server that
@@ -114,24 +112,6 @@ impl Globals {
     /// Whether WSGI requests may run in httpd's own children.
     pub fn embedded_allowed(&self) -> bool {
         self.restrict_embedded != Some(true)
-    }
-
-    /// Records `WSGIRestrictEmbedded`.
-    pub fn set_restrict_embedded(&mut self, on: bool) {
-        self.restrict_embedded = Some(on);
-        self.embedded_asked_for |= !on;
-    }
-
-    /// Whether httpd's children need Python at all, given the import scripts of all servers.
-    pub fn python_in_children<'a>(
-        &self,
-        mut imports: impl Iterator<Item = &'a ImportScript>,
-    ) -> bool {
-        self.embedded_allowed()
-            || self.embedded_asked_for
-            || imports.any(|import| {
-                import.directive == import::DIRECTIVE && import.process_group.is_empty()
-            })
     }
 }
 
@@ -233,24 +213,5 @@ mod tests {
         assert_eq!(merged.groups.first().unwrap().name, b"host");
         assert_eq!(merged.globals.python_home.as_deref(), Some(&b"/venv"[..]));
         assert_eq!(merged.requests.script_reloading, Some(false));
-    }
-
-    #[test]
-    fn children_need_python_unless_embedded_mode_is_off_for_good() {
-        let none = || std::iter::empty();
-        let mut globals = Globals::default();
-        assert!(globals.python_in_children(none()));
-        globals.set_restrict_embedded(true);
-        assert!(!globals.python_in_children(none()));
-        let import = ImportScript::parse(
-            b"/a process-group=%{GLOBAL} application-group=x",
-            Origin::default(),
-        )
-        .unwrap();
-        assert!(globals.python_in_children(std::iter::once(&import)));
-        globals.set_restrict_embedded(false);
-        globals.set_restrict_embedded(true);
-        assert!(globals.python_in_children(none()), "a later On does not take an Off back");
-        assert!(!globals.embedded_allowed());
     }
 }

@@ -53,7 +53,7 @@ pub fn import_script(command: &Command<'_>, scope: Scope<'_, Wsgi>, text: &CStr)
 
 pub fn restrict_embedded(command: &Command<'_>, scope: Scope<'_, Wsgi>, word: &CStr) -> Answer {
     const DIRECTIVE: &str = "WSGIRestrictEmbedded";
-    globals(command, scope, DIRECTIVE)?.set_restrict_embedded(flag(DIRECTIVE, word)?);
+    globals(command, scope, DIRECTIVE)?.restrict_embedded = Some(flag(DIRECTIVE, word)?);
     Ok(())
 }
 
