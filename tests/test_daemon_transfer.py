@@ -209,6 +209,28 @@ class TestTimeouts:
         server.error_log.expect(f"WRS3017.*was ended by {reason} while")
         server.error_log.allow("WRS5007", "WRS4021", "WRS5003")
 
+    def test_requests_that_wait_when_graceful_timeout_is_over_are_turned_away_at_once(self):
+        config = "WSGIDaemonProcess app threads=1 graceful-timeout=1 shutdown-timeout=1\n"
+        config += "WSGIScriptAlias / ${APPLICATIONS}/transfer.wsgi process-group=app application-group=%{GLOBAL}\n"
+        with Httpd(config) as httpd:
+            assert httpd.get("/").status == 200
+            answers = {}
+
+            def ask(name, query):
+                answers[name] = timed(lambda: httpd.get(f"/{query}", seconds=30))
+
+            for arguments in (("runs", "?sleep=14"), ("waits", "")):
+                threading.Thread(target=ask, args=arguments, daemon=True).start()
+                time.sleep(0.3)
+            httpd.graceful()
+            assert httpd.get("/").status == 200
+            wait_until(lambda: len(answers) == 2, "both answers")
+            assert {name: answer.status for name, (answer, _) in answers.items()} == {"runs": 502, "waits": 503}
+            assert answers["waits"][1] < 6
+            assert answers["waits"][0].header("Retry-After") == "1"
+            httpd.error_log.expect(r"WRS3028.*graceful-timeout \(1 s\) was over", "WRS3017")
+            httpd.error_log.allow("WRS5007", "WRS4021", "WRS5003")
+
     def test_connect_timeout_is_how_long_a_request_waits_for_a_process_to_be_ready(self):
         config = "WSGIDaemonProcess app connect-timeout=1 threads=1 shutdown-timeout=1\n"
         config += "WSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}\n"

@@ -231,6 +231,20 @@ fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {
             request.err_headers_out().set(c"Retry-After", RETRY_AFTER);
             Status::SERVICE_UNAVAILABLE
         }
+        Refused::Over => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3028: process group '{name}' of the configuration before the restart has ended while this request \
+                     still waited for it: graceful-timeout ({} s) was over",
+                    group.config.graceful_timeout.as_secs()
+                ),
+            );
+            // That of the new configuration is there already.
+            request.err_headers_out().set(c"Retry-After", RETRY_AFTER);
+            Status::SERVICE_UNAVAILABLE
+        }
         Refused::Failed => {
             log::write(
                 request,

@@ -32,6 +32,12 @@ pub use queue::{Child, Patience, Refused, Slot};
 
 const MAGIC: u32 = 0x5753_4731;
 
+/// The group cannot be started.
+const FAILED: u32 = 1;
+
+/// The group has come to its end.
+const OVER: u32 = 2;
+
 /// Sizes of a scoreboard; the first words of its memory.
 #[repr(C)]
 struct Header {
@@ -43,7 +49,7 @@ struct Header {
     turn: AtomicU32,
     /// How many requests wait.
     waiting: AtomicU32,
-    /// Not zero: the group cannot be started; nobody need wait for it.
+    /// Not zero: nobody need wait for the group, see [`FAILED`] and [`OVER`].
     failed: AtomicU32,
     /// Rows of children in use, counted from the first.
     rows: AtomicU32,
@@ -399,7 +405,13 @@ impl Scoreboard {
 
     /// The parent: the group cannot be started (`true`), or is tried again (`false`).
     pub fn set_failed(&self, failed: bool) {
-        self.header().failed.store(u32::from(failed), SeqCst);
+        self.header().failed.store(if failed { FAILED } else { 0 }, SeqCst);
+        self.wake_all();
+    }
+
+    /// The leader: the group ends for good, though requests may still wait for it.
+    pub fn set_over(&self) {
+        self.header().failed.store(OVER, SeqCst);
         self.wake_all();
     }
 

@@ -245,6 +245,8 @@ impl Leader {
                 return self.stop("no httpd process uses it any more");
             }
             if retired_until.is_some_and(|until| until <= Instant::now()) {
+                // Nobody starts it again: its requests that still wait would wait in vain.
+                self.board.set_over();
                 return self.stop("graceful-timeout is over");
             }
         }

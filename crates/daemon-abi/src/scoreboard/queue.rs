@@ -3,7 +3,7 @@
 //! Requests that find every worker full wait on one futex word, which whoever frees a slot or brings a worker up
 //! moves on. Any thread of an httpd child.
 
-use super::{Scoreboard, State};
+use super::{OVER, Scoreboard, State};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ pub enum Refused {
     NoWorker,
     /// The group cannot be started; waiting is no use.
     Failed,
+    /// The group has come to its end; waiting is no use.
+    Over,
     /// As many requests wait already as may.
     QueueFull,
 }
@@ -98,8 +100,10 @@ impl Scoreboard {
             if let Some(slot) = self.try_acquire(child) {
                 return Ok(slot);
             }
-            if self.header().failed.load(SeqCst) != 0 {
-                return Err(Refused::Failed);
+            match self.header().failed.load(SeqCst) {
+                0 => {}
+                OVER => return Err(Refused::Over),
+                _ => return Err(Refused::Failed),
             }
             if patience.queue != 0 && place.number > patience.queue {
                 return Err(Refused::QueueFull);

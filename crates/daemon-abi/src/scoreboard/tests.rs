@@ -155,6 +155,8 @@ fn nobody_waits_for_a_group_that_cannot_start() {
     let child = board.join(1).unwrap();
     board.set_failed(true);
     assert_eq!(board.acquire(child, patience(60_000)).unwrap_err(), Refused::Failed);
+    board.set_over();
+    assert_eq!(board.acquire(child, patience(60_000)).unwrap_err(), Refused::Over);
 }
 
 #[test]
