@@ -9,6 +9,7 @@ use crate::config::DaemonGroup;
 use nix::libc::rlim_t;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A worker's socket and its name.
 const OF_A_WORKER: rlim_t = 2;
@@ -22,8 +23,8 @@ const MARGIN: rlim_t = 32;
 /// Connections that rest in a child have this part of the files that it may open.
 const PART_OF_CONNECTIONS: rlim_t = 4;
 
-/// What httpd was started with; this process raises the limit with each configuration.
-static USUAL: OnceLock<rlim_t> = OnceLock::new();
+/// By how much this process has raised the limit that it was started with, for the configuration before.
+static RAISED: AtomicU64 = AtomicU64::new(0);
 
 /// Files that can still be opened for groups.
 #[derive(Debug)]
@@ -39,13 +40,13 @@ impl Room {
             return Self { limit: rlim_t::MAX, left: rlim_t::MAX };
         };
         let needed = groups.map(need).fold(MARGIN, rlim_t::saturating_add);
-        let usual = *USUAL.get_or_init(|| soft);
-        let limit = usual.saturating_add(needed).min(hard);
-        // Each may be lowered and raised up to the hard limit; if not, there is less room.
-        let limit = match setrlimit(Resource::RLIMIT_NOFILE, limit, hard) {
-            Ok(()) => limit,
-            Err(_) => soft,
-        };
+        let usual = soft.saturating_sub(RAISED.load(Relaxed));
+        let mut limit = usual.saturating_add(needed).min(hard);
+        // Everybody may raise it up to the hard limit; who may not has less room.
+        if setrlimit(Resource::RLIMIT_NOFILE, limit, hard).is_err() {
+            limit = soft;
+        }
+        RAISED.store(limit.saturating_sub(usual), Relaxed);
         let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count) as rlim_t;
         Self { limit, left: limit.saturating_sub(open).saturating_sub(MARGIN) }
     }
