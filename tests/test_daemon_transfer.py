@@ -231,15 +231,48 @@ class TestTimeouts:
             httpd.error_log.expect(r"WRS3028.*graceful-timeout \(1 s\) was over", "WRS3017")
             httpd.error_log.allow("WRS5007", "WRS4021", "WRS5003")
 
-    def test_connect_timeout_is_how_long_a_request_waits_for_a_process_to_be_ready(self):
-        config = "WSGIDaemonProcess app connect-timeout=1 threads=1 shutdown-timeout=1\n"
-        config += "WSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}\n"
-        httpd = Httpd(config)
-        # An alias with both groups is loaded before the first request.
-        httpd.script("app.wsgi", "import time\ntime.sleep(6)\n")
-        with httpd:
+    def test_connect_timeout_is_how_long_a_request_waits_where_no_process_stays_up(self):
+        with starting("connect-timeout=1 threads=1", "import os\nos._exit(1)\n") as httpd:
+            # Between two starts there are growing pauses.
+            httpd.error_log.expect("WRS5005.*the next one starts in 2s")
             answer, taken = timed(lambda: httpd.get("/"))
             assert answer.status == 503
-            assert 0.9 < taken < 3
+            assert 0.9 < taken < 6
             httpd.error_log.expect(r"WRS3014.*\(1 s\)")
+            httpd.error_log.allow("WRS5005")
+
+    @pytest.mark.parametrize("options", ["connect-timeout=1", "connect-timeout=0", "connect-timeout=1 preload=On"])
+    def test_a_process_that_loads_its_scripts_is_waited_for(self, options):
+        with starting(options, "import time\ntime.sleep(3)\n" + READY) as httpd:
+            answers = []
+            threads = [threading.Thread(target=lambda: answers.append(timed(lambda: httpd.get("/")))) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            assert [answer.status for answer, _ in answers] == [200] * 3
+            assert min(taken for _, taken in answers) > 1.5
+
+    def test_queue_timeout_is_how_long_a_process_that_loads_its_scripts_is_waited_for(self):
+        with starting("queue-timeout=1 shutdown-timeout=1", "import time\ntime.sleep(6)\n") as httpd:
+            answer, taken = timed(lambda: httpd.get("/"))
+            assert answer.status == 504
+            assert 0.9 < taken < 3
+            httpd.error_log.expect("WRS3029.*still loaded their scripts")
             httpd.error_log.allow("WRS5031", "WRS5003")
+
+
+READY = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"ready"]
+"""
+
+
+def starting(options, script):
+    """A server of a group whose script is loaded before the first request: its alias has both groups."""
+    config = f"WSGIDaemonProcess app {options}\n"
+    config += "WSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}\n"
+    httpd = Httpd(config)
+    httpd.script("app.wsgi", script)
+    return httpd

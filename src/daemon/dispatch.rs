@@ -206,6 +206,18 @@ fn no_worker(request: Request<'_>, group: &Group, refused: Refused) -> Status {
             );
             Status::GATEWAY_TIMEOUT
         }
+        Refused::Loading => {
+            log::write(
+                request,
+                Level::ERROR,
+                format_args!(
+                    "WRS3029: the processes of process group '{name}' still loaded their scripts when the time for this request \
+                     was over (queue-timeout, or socket-timeout if that is not set): find out what they wait for, or load less \
+                     at once"
+                ),
+            );
+            Status::GATEWAY_TIMEOUT
+        }
         Refused::NoWorker => {
             log::write(
                 request,

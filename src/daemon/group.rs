@@ -103,13 +103,13 @@ impl Group {
 
     /// How long a request may wait for a worker.
     pub fn patience(&self) -> Patience {
-        let queue = self.config.queue_timeout;
-        let free = if queue.is_zero() { self.socket_timeout } else { queue };
-        Patience {
-            ready: self.config.connect_timeout,
-            free: Instant::now() + free,
-            queue: self.config.queue_limit,
-        }
+        let now = Instant::now();
+        let (queue, ready) = (self.config.queue_timeout, self.config.connect_timeout);
+        let (free, loaded) = match queue.is_zero() {
+            true => (self.socket_timeout, self.socket_timeout.max(ready)),
+            false => (queue, queue),
+        };
+        Patience { ready, loaded: now + loaded, free: now + free, queue: self.config.queue_limit }
     }
 
     /// A slot of a worker for one request.

@@ -387,6 +387,8 @@ fn lead(managed: &Managed) {
     let mut leadership = managed.leader.lock().unwrap_or_else(PoisonError::into_inner);
     leadership.started = Some(Instant::now());
     managed.group.board.set_failed(false);
+    // Until the leader knows better.
+    managed.group.board.set_coming(true);
     match managed.recipe.start(&managed.group) {
         Ok(leader) => {
             watch(leader.pid, managed.group.config.shutdown_timeout);
@@ -448,6 +450,7 @@ fn leader_ended(pid: i32, status: Option<i32>) {
     let at_once = {
         let mut leadership = managed.leader.lock().unwrap_or_else(PoisonError::into_inner);
         leadership.leader = None;
+        managed.group.board.set_coming(false);
         let lived = leadership.started.map_or(Duration::ZERO, |at| at.elapsed());
         let good = lived >= GOOD_LIFE
             || (told && lived >= SHORTEST_LIFE)

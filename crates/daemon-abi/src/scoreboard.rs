@@ -51,6 +51,8 @@ struct Header {
     waiting: AtomicU32,
     /// Not zero: nobody need wait for the group, see [`FAILED`] and [`OVER`].
     failed: AtomicU32,
+    /// Not zero: workers will come, though there is none in any place yet.
+    coming: AtomicU32,
     /// Rows of children in use, counted from the first.
     rows: AtomicU32,
     /// Not zero: the bell was rung and nobody has looked since.
@@ -187,6 +189,7 @@ impl Scoreboard {
             turn: AtomicU32::new(0),
             waiting: AtomicU32::new(0),
             failed: AtomicU32::new(0),
+            coming: AtomicU32::new(0),
             rows: AtomicU32::new(0),
             rung: AtomicU32::new(0),
         };
@@ -364,6 +367,8 @@ impl Scoreboard {
             row.last_pid.store(death.pid, SeqCst);
             if row.pid.compare_exchange(death.pid, 0, SeqCst, SeqCst).is_ok() {
                 row.state.store(State::Starting.word(), SeqCst);
+                // Who waits for it to be ready need not any more.
+                self.wake_all();
             }
         }
     }
@@ -413,6 +418,17 @@ impl Scoreboard {
     pub fn set_over(&self) {
         self.header().failed.store(OVER, SeqCst);
         self.wake_all();
+    }
+
+    /// The parent and the leader: workers will come, as the group has just been started or a process loads its scripts for them.
+    pub fn set_coming(&self, coming: bool) {
+        self.header().coming.store(u32::from(coming), SeqCst);
+    }
+
+    /// Whether there are processes that get ready for requests.
+    pub fn is_loading(&self) -> bool {
+        let loads = |worker| self.pid(worker) != 0 && self.state(worker) == State::Starting;
+        self.header().coming.load(SeqCst) != 0 || (0..self.workers).any(loads)
     }
 
     /// The worker process `pid` counts a thread that runs an application now.

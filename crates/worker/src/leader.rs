@@ -190,6 +190,12 @@ impl Leader {
         })
     }
 
+    /// Whether a worker was forked that has not said so in the scoreboard yet, as far as was seen.
+    fn has_newborn(&self) -> bool {
+        (0..self.launch.processes())
+            .any(|worker| self.offspring.is_filled(worker) && self.board.pid(worker) == 0)
+    }
+
     fn group(&self) -> String {
         String::from_utf8_lossy(&self.launch.group).into_owned()
     }
@@ -201,6 +207,7 @@ impl Leader {
             let look_again = self.follow_demand(now);
             self.end_spare(now);
             self = self.preload(now).fill(now).roll(now);
+            self.board.set_coming(self.source() == Source::Nobody || self.has_newborn());
             for pid in self.offspring.overdue(now) {
                 line!(
                     Warning,

@@ -145,7 +145,7 @@ pub(super) static ROWS: &[OptionRow] = &[
         "connect-timeout",
         "seconds",
         "15",
-        "How long a request waits for a process to be ready before it gets 503.",
+        "How long a request waits where no process is there or loads its scripts, and for a place in the queue of one, before it gets 503.",
     ),
     option(
         "socket-timeout",

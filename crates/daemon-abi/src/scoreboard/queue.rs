@@ -14,6 +14,8 @@ pub enum Refused {
     Busy,
     /// No worker was ready until the deadline.
     NoWorker,
+    /// Workers were getting ready until the deadline.
+    Loading,
     /// The group cannot be started; waiting is no use.
     Failed,
     /// The group has come to its end; waiting is no use.
@@ -27,6 +29,8 @@ pub enum Refused {
 pub struct Patience {
     /// For a worker to be ready, from the moment that none is.
     pub ready: Duration,
+    /// The same while there are processes that get ready: they load scripts, which may take its time.
+    pub loaded: Instant,
     /// For a free slot, when workers are ready and full.
     pub free: Instant,
     /// How many requests may wait at once; 0: any number.
@@ -114,7 +118,10 @@ impl Scoreboard {
                 (patience.free, Refused::Busy)
             } else {
                 let since = *none_since.get_or_insert_with(Instant::now);
-                (since + patience.ready, Refused::NoWorker)
+                match self.is_loading() {
+                    true => (patience.loaded, Refused::Loading),
+                    false => (since + patience.ready, Refused::NoWorker),
+                }
             };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 fn patience(milliseconds: u64) -> Patience {
     let time = Duration::from_millis(milliseconds);
-    Patience { ready: time, free: Instant::now() + time, queue: 0 }
+    let until = Instant::now() + time;
+    Patience { ready: time, loaded: until, free: until, queue: 0 }
 }
 
 fn ready_board(workers: usize, capacity: u32) -> Scoreboard {
@@ -150,6 +151,29 @@ fn a_request_waits_for_a_worker_to_become_ready() {
 }
 
 #[test]
+fn a_worker_that_loads_is_waited_for_and_one_that_cannot_is_not() {
+    let (_, board) = Scoreboard::create(1, 2, 1).unwrap();
+    let child = board.join(1).unwrap();
+    let impatient =
+        |loaded| Patience { ready: Duration::ZERO, loaded: Instant::now() + loaded, ..patience(0) };
+    let long = Duration::from_secs(60);
+    assert_eq!(board.acquire(child, impatient(long)).unwrap_err(), Refused::NoWorker);
+    board.set_coming(true);
+    assert_eq!(board.acquire(child, impatient(Duration::ZERO)).unwrap_err(), Refused::Loading);
+    board.worker_started(0, 77);
+    board.set_coming(false);
+    assert_eq!(board.acquire(child, impatient(Duration::ZERO)).unwrap_err(), Refused::Loading);
+    std::thread::scope(|scope| {
+        let waiter = scope.spawn(|| board.acquire(child, impatient(long)).unwrap_err());
+        while board.waiting() == 0 {
+            std::thread::yield_now();
+        }
+        board.worker_ended(0, Death { pid: 77, status: 9 });
+        assert_eq!(waiter.join().unwrap(), Refused::NoWorker);
+    });
+}
+
+#[test]
 fn nobody_waits_for_a_group_that_cannot_start() {
     let (_, board) = Scoreboard::create(1, 2, 1).unwrap();
     let child = board.join(1).unwrap();
@@ -259,6 +283,7 @@ fn the_patience_for_a_worker_begins_when_there_is_none() {
     let _slot = board.acquire(child, patience(0)).unwrap();
     let short = Patience {
         ready: Duration::from_secs(10),
+        loaded: Instant::now() + Duration::from_secs(10),
         free: Instant::now() + Duration::from_secs(20),
         queue: 0,
     };
