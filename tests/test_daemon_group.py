@@ -47,6 +47,9 @@ class TestOptions:
         site_packages = next(at for at, path in enumerate(paths) if path.endswith("site-packages"))
         assert paths.index("/first/of/mine") < site_packages
 
+    def test_the_main_module_is_empty(self, facts):
+        assert facts["main"] == []
+
     def test_umask(self, facts):
         assert facts["umask"] == "0027"
 

@@ -16,15 +16,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a leader executes: takes the engine at the path given as an extension module and becomes the leader. It ends
-/// without finalising Python.
+/// without finalising Python. Applications find nothing of it in `__main__`.
 const BOOTSTRAP: &[u8] = b"\
-import sys, os
-if sys.path and sys.path[0] == '': del sys.path[0]
-from importlib.util import spec_from_file_location, module_from_spec
-spec = spec_from_file_location('mod_wsgi_engine', sys.argv[1])
-engine = module_from_spec(spec)
-spec.loader.exec_module(engine)
-os._exit(engine.main(int(sys.argv[2])))
+def lead():
+    import sys, os
+    from importlib.util import spec_from_file_location, module_from_spec
+    del globals()['lead']
+    if sys.path and sys.path[0] == '': del sys.path[0]
+    spec = spec_from_file_location('mod_wsgi_engine', sys.argv[1])
+    engine = module_from_spec(spec)
+    spec.loader.exec_module(engine)
+    os._exit(engine.main(int(sys.argv[2])))
+lead()
 ";
 
 /// All that is needed to start a group's leader, any number of times.

@@ -48,6 +48,7 @@ def application(environ, start_response):
         "environ": dict(os.environ),
         "locale": locale.setlocale(locale.LC_ALL),
         "preferred_encoding": locale.getpreferredencoding(False),
+        "main": sorted(name for name in vars(sys.modules["__main__"]) if not name.startswith("__")),
         "path": sys.path,
         "prefix": sys.prefix,
         "executable": sys.executable,
