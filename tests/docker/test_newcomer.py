@@ -4,11 +4,12 @@ import re
 
 import pytest
 from container import FOREVER, Container
-from harness import machine
+from harness import machine, wait_until
 
 README = (machine.root / "README.md").read_text()
 # The project and its user, the site for Debian's httpd, and for another one.
 PROJECT, DEBIAN, OTHER = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+EMBEDDED = re.search(r"^```apache\n(.*?)^```$", README, re.MULTILINE | re.DOTALL).group(1)
 AVAILABLE, EXTRA = "/etc/apache2/sites-available/example.conf", "/usr/local/apache2/conf/extra/example.conf"
 # There is no systemd in a container.
 RESTART = "apachectl restart"
@@ -20,8 +21,16 @@ def newcomer(workshop):
         yield container
 
 
-def page(container, path="/"):
-    return container.run("curl", "-sS", "--retry", "20", "--retry-connrefused", f"http://localhost{path}")
+def wait_for_site(container, there=True, daemon=True):
+    """apachectl returns before httpd has restarted, so the site is waited for: until it is there, or not, and by whom it is served."""
+
+    def seen():
+        page = container.sh("curl -sS http://localhost/ || true")
+        # The brackets are so that the shell of this line is not found.
+        found = container.sh("grep -qs '[(]wsgi:example)' /proc/[0-9]*/cmdline && echo yes || true") == "yes"
+        return ("The install worked successfully" in page, found) == (there, daemon)
+
+    wait_until(seen, f"the site to be {'there' if there else 'gone'}, {'with' if daemon else 'without'} daemon processes", 30, 0.2)
 
 
 def has(container, path):
@@ -40,18 +49,20 @@ def test_the_readme_leads_to_a_django_site_and_does_again_after_make_uninstall(n
         newcomer.sh(DEBIAN.replace("systemctl restart apache2", RESTART))
     else:
         newcomer.sh(DEBIAN.partition("a2ensite")[0].replace(AVAILABLE, EXTRA) + OTHER)
-    assert "The install worked successfully" in page(newcomer)
+    wait_for_site(newcomer)
+    newcomer.sh(f"cat >{AVAILABLE if debian else EXTRA} <<'END'\n{EMBEDDED}END\napachectl configtest && {RESTART}")
+    wait_for_site(newcomer, daemon=False)
 
     said = newcomer.sh("cd /src && make uninstall")
     assert "take them out" in said
     newcomer.sh("! apachectl configtest")
     newcomer.sh("a2dissite -q example" if debian else "sed -i /^Include.conf.extra.example/d /usr/local/apache2/conf/httpd.conf")
     newcomer.sh(f"apachectl configtest && {RESTART}")
-    assert "The install worked successfully" not in page(newcomer)
+    wait_for_site(newcomer, there=False, daemon=False)
 
     newcomer.sh("cd /src && make install")
     newcomer.sh(f"a2ensite -q example && apachectl configtest && {RESTART}" if debian else OTHER)
-    assert "The install worked successfully" in page(newcomer)
+    wait_for_site(newcomer, daemon=False)
 
 
 def test_make_serve_serves_django_in_both_modes(newcomer):
