@@ -11,7 +11,7 @@ use crate::daemon::group::Group;
 use crate::daemon::outgoing::Outgoing;
 use crate::httpd::{Blocking, Input, Level, Read, Request, SendBy, Status, log};
 use crate::request::body::Unreadable;
-use crate::request::{files, response};
+use crate::request::{response, sendfile};
 use daemon_abi::wire;
 use fastcgi::cgi_head::{HeadError, MAX_HEAD, Parser};
 use fastcgi::response::Event;
@@ -263,7 +263,7 @@ impl<'r> Relay<'r> {
         let length = length.min(self.limit.remaining().unwrap_or(length));
         self.limit.take(length);
         // A worker may be another user's, who must not be able to end httpd by truncating a file.
-        let sendfile = files::may_use_sendfile(self.sendfile, file.as_fd(), length);
+        let sendfile = sendfile::is_allowed(self.sendfile, file.as_fd(), length);
         let by = SendBy { sendfile, mmap: false };
         let added = self.output.file(file.as_fd(), (offset, length), by);
         added.map_err(|error| self.protocol_error(&format!("it passed an unusable file: {error}")))

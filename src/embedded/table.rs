@@ -11,7 +11,7 @@ use crate::httpd::{
 use crate::httpd::{scoreboard, server};
 use crate::request::body::Unreadable;
 use crate::request::environ::{Environ, bytes};
-use crate::request::{files, response};
+use crate::request::{response, sendfile};
 use daemon_abi::wire::Abort;
 use engine_abi::{Bytes, Call, Engine, ExchangeTable, Head, Layer, Outcome, Pair, Script, StartUp};
 use std::ffi::{c_int, c_void};
@@ -124,7 +124,7 @@ impl<'r> RequestExchange<'r> {
         }
         let length = part.end.saturating_sub(part.start);
         let by = SendBy {
-            sendfile: files::may_use_sendfile(self.sendfile, file, length),
+            sendfile: sendfile::is_allowed(self.sendfile, file, length),
             mmap: self.request.maps_files(),
         };
         let added = self.output.file(file, part.start, length, by);

@@ -5,8 +5,8 @@
 
 pub mod body;
 pub mod environ;
-pub mod files;
 pub mod handler;
 pub mod ownership;
 pub mod response;
+pub mod sendfile;
 pub mod translate;

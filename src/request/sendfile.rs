@@ -27,7 +27,7 @@ const LOCAL: [i64; 12] = [
 ];
 
 /// Whether the kernel may send `length` bytes of a file. `configured` is what `WSGIEnableSendfile` says.
-pub fn may_use_sendfile(configured: Option<bool>, file: BorrowedFd<'_>, length: u64) -> bool {
+pub fn is_allowed(configured: Option<bool>, file: BorrowedFd<'_>, length: u64) -> bool {
     configured.unwrap_or_else(|| length >= LARGE && is_local(file))
 }
 
@@ -45,21 +45,21 @@ mod tests {
     #[test]
     fn what_is_configured_counts() {
         let file = File::open("/proc/self/stat").unwrap();
-        assert!(may_use_sendfile(Some(true), file.as_fd(), 1));
-        assert!(!may_use_sendfile(Some(false), file.as_fd(), LARGE));
+        assert!(is_allowed(Some(true), file.as_fd(), 1));
+        assert!(!is_allowed(Some(false), file.as_fd(), LARGE));
     }
 
     #[test]
     fn large_files_of_this_machine_are_sent_by_the_kernel() {
         let file =
             nix::sys::memfd::memfd_create(c"file", nix::sys::memfd::MFdFlags::empty()).unwrap();
-        assert!(may_use_sendfile(None, file.as_fd(), LARGE));
-        assert!(!may_use_sendfile(None, file.as_fd(), LARGE - 1));
+        assert!(is_allowed(None, file.as_fd(), LARGE));
+        assert!(!is_allowed(None, file.as_fd(), LARGE - 1));
     }
 
     #[test]
     fn a_file_system_that_is_not_known_is_read() {
         let file = File::open("/proc/self/stat").unwrap();
-        assert!(!may_use_sendfile(None, file.as_fd(), LARGE));
+        assert!(!is_allowed(None, file.as_fd(), LARGE));
     }
 }
