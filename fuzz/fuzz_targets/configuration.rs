@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use config::alias::ScriptAlias;
 use config::daemon_group::DaemonGroup;
 use config::expand::{self, Facts};
+use config::handler_script::HandlerScript;
+use config::hook_script::HookScript;
 use config::import::ImportScript;
 use config::interpreter_options::InterpreterSection;
 use config::origin::Origin;
@@ -25,6 +27,8 @@ mod config {
     pub mod environment;
     pub mod error;
     pub mod expand;
+    pub mod handler_script;
+    pub mod hook_script;
     pub mod import;
     pub mod interpreter_options;
     pub mod origin;
@@ -64,14 +68,16 @@ impl Facts for Request<'_> {
 libfuzzer_sys::fuzz_target!(|input: (u8, &[u8], &[u8])| {
     let (which, text, other) = input;
     let origin = Origin::default;
-    let told = match which % 8 {
+    let told = match which % 10 {
         0 => ScriptAlias::parse(text, origin()).err(),
         1 => ScriptAlias::parse_match(text, origin(), &|_| Err("no".to_owned())).err(),
         2 => DaemonGroup::parse(text, origin(), true).err(),
         3 => ImportScript::parse(text, origin()).err(),
         4 => InterpreterSection::parse(text, origin()).err(),
         5 => telemetry::service(text).err().or_else(|| telemetry::options(text).err()),
-        6 => trusted::headers(text).err().or_else(|| trusted::proxies(text).err()),
+        6 => HandlerScript::parse(text, origin()).err(),
+        7 => HookScript::parse("WSGIAccessScript", text, origin()).err(),
+        8 => trusted::headers(text).err().or_else(|| trusted::proxies(text).err()),
         _ => {
             let setting = Setting::argument("WSGITest", text);
             let _ = (
