@@ -39,18 +39,32 @@ def test_a_mounted_application_is_served_by_processes_that_are_not_root(image, a
         assert "a line of the application" in done.stderr
 
 
+def by_signal(container):
+    docker("kill", "-s", "USR1", container.id)
+
+
+def by_command(container):
+    container.run("httpd-wsgi", "-k", "graceful")
+
+
+@pytest.mark.parametrize("restart", (by_signal, by_command), ids=lambda how: how.__name__)
 @pytest.mark.parametrize("mode", MODES)
-def test_a_graceful_restart_breaks_no_request(image, application, mode):
+def test_a_graceful_restart_breaks_no_request(image, application, mode, restart):
     with run(image, application, mode) as container:
         before = container.json()["pid"]
         waiting = container.request("/wait")
         assert waiting.readline() == b"begun\n"
-        docker("kill", "-s", "USR1", container.id)
+        restart(container)
         container.wait_for_log("resuming normal operations", 2)
         after = wait_until(lambda: container.json()["pid"], "an answer of the new processes")
         assert after != before
         (application / "meet/go").touch()
         assert waiting.read() == b"done\n"
+
+
+def test_a_container_tells_who_answers(image):
+    with Container(image) as container:
+        assert "/app/wsgi.py" in container.run("httpd-wsgi", "-t", "-D", "DUMP_WSGI")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -43,6 +43,8 @@ def test_the_readme_leads_to_a_django_site_and_does_again_after_make_uninstall(n
     if debian:
         assert "apt-get install apache2" in newcomer.sh("cd /src && make install 2>&1 || true")
         newcomer.sh("apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq apache2")
+    else:
+        assert not has(newcomer, "/usr/sbin/apache2"), "beside another httpd none of Debian's is installed"
     newcomer.sh("cd /src && make install")
     newcomer.sh(f"export DEBIAN_FRONTEND=noninteractive; {PROJECT}" if debian else PROJECT.partition("\n")[2])
     if debian:
