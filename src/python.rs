@@ -19,33 +19,29 @@ use std::time::{Duration, Instant};
 /// How long an interpreter may take to say what it is.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One line per fact: version, ABI, and where libpython may be. The one that it runs with itself comes first; then that
-/// beside it, as an installation may have been moved since it was configured.
+/// One line per fact: version, ABI, and where libpython may be, with `+` before those that can be read. The one that it runs
+/// with itself comes first; then that beside it, as an installation may have been moved since it was configured.
 const QUESTION: &[u8] = b"
-import sys, sysconfig
+import os, sys, sysconfig
 v = sysconfig.get_config_var
 print('%d.%d' % sys.version_info[:2])
 print(sys.implementation.name)
 print('cp%d%d%s' % (sys.version_info[:2] + ('t' if v('Py_GIL_DISABLED') else '',)))
 print('%d.%d.%d' % sys.version_info[:3])
 names = [n for n in (v('INSTSONAME'), v('LDLIBRARY')) if n and '.so' in n]
+found = []
 try:
     with open('/proc/self/maps', 'rb') as maps:
-        mapped = [line.decode('utf-8', 'surrogateescape').rstrip('\\n') for line in maps]
-    for line in mapped:
-        path = line[line.find('/'):]
-        if '/' in line and path.rpartition('/')[2] in names:
-            print(path)
-            break
+        mapped = [os.fsdecode(line[line.find(b'/'):]).rstrip() for line in maps if b'/' in line]
+    found += [path for path in mapped if path.rpartition('/')[2] in names][:1]
 except OSError:
     pass
 places = [sys.base_prefix + '/lib', v('LIBDIR'), v('LIBPL')]
 if v('LIBDIR') and v('MULTIARCH'):
     places.insert(2, v('LIBDIR') + '/' + v('MULTIARCH'))
-for name in names:
-    for place in places:
-        if place:
-            print(place + '/' + name)
+found += [place + '/' + name for name in names for place in places if place]
+for path in found:
+    print('+' if os.access(path, os.R_OK) else '-', path, sep='')
 ";
 
 /// A Python interpreter.
@@ -59,6 +55,8 @@ pub struct Interpreter {
     pub abi: String,
     /// Its libpython; `None` if it has none, or it is not installed.
     pub libpython: Option<PathBuf>,
+    /// Its libpython is there, but not for the user it was asked as.
+    pub closed_libpython: bool,
 }
 
 impl Interpreter {
@@ -275,11 +273,19 @@ fn parse(executable: &Path, answer: &[u8]) -> Result<Interpreter, Error> {
     if name != "cpython" {
         return Err(Error::Other(path(), name.to_owned()));
     }
+    // One in a directory which that user may not enter is seen from here only.
+    let there = lines.filter_map(|line| line.split_at_checked(1)).filter_map(|(sign, path)| {
+        let path = PathBuf::from(path);
+        path.exists().then_some((sign == "+", path))
+    });
+    let there: Vec<_> = there.collect();
+    let readable = there.iter().find(|(readable, _)| *readable);
     Ok(Interpreter {
         executable: path(),
         version: version.to_owned(),
         abi: abi.to_owned(),
-        libpython: lines.map(PathBuf::from).find(|path| path.exists()),
+        closed_libpython: readable.is_none() && !there.is_empty(),
+        libpython: readable.or(there.first()).map(|(_, path)| path.clone()),
     })
 }
 
@@ -372,11 +378,22 @@ mod tests {
     fn an_answer_is_read() {
         let python = parse(
             Path::new("/x/bin/python"),
-            b"3.13\ncpython\ncp313\n3.13.0\n/no/such/libpython3.13.so\n/usr\n",
+            b"3.13\ncpython\ncp313\n3.13.0\n+/no/such/libpython3.13.so\n-/etc\n+/usr\n",
         );
         let python = python.unwrap();
         assert_eq!((python.version.as_str(), python.abi.as_str()), ("3.13", "cp313"));
         assert_eq!(python.libpython, Some(PathBuf::from("/usr")));
+        assert!(!python.closed_libpython);
+    }
+
+    #[test]
+    fn a_library_that_the_user_cannot_read_is_not_taken_for_none() {
+        let answer = b"3.13\ncpython\ncp313\n3.13.0\n-/no/such/libpython3.13.so\n-/etc\n";
+        let python = parse(Path::new("/x/bin/python"), answer).unwrap();
+        assert!(python.closed_libpython);
+        assert_eq!(python.libpython, Some(PathBuf::from("/etc")));
+        let none = parse(Path::new("/x/bin/python"), b"3.13\ncpython\ncp313\n3.13.0\n").unwrap();
+        assert_eq!((none.closed_libpython, none.libpython), (false, None));
     }
 
     #[test]

@@ -92,6 +92,15 @@ exec(sys.argv[sys.argv.index("-c") + 1] if "-c" in sys.argv else sys.stdin.read(
 """
 
 
+OTHER_LIBRARY = """#!/usr/bin/python3
+import sys, sysconfig
+said = {{"INSTSONAME": "libpython-of-a-test.so", "LDLIBRARY": "libpython-of-a-test.so", "LIBDIR": "{place}"}}
+variable = sysconfig.get_config_var
+sysconfig.get_config_var = lambda name: said.get(name, variable(name) if name == "Py_GIL_DISABLED" else None)
+exec(sys.argv[sys.argv.index("-c") + 1])
+"""
+
+
 @pytest.mark.ours
 class TestPythonHome:
     """A home that is no Python, or one without an engine, is told before a request meets it."""
@@ -121,10 +130,51 @@ class TestPythonHome:
 
     @pytest.mark.parametrize("directive", ["WSGIPythonHome {}", "WSGIDaemonProcess app python-home={}"])
     def test_of_a_version_without_an_engine(self, directive, other_version):
-        _, said = configtest(directive.format(other_version), python_home=False)
+        code, said = configtest(directive.format(other_version), python_home=False)
+        assert code != 0
         assert str(other_version) in said
-        assert "3.7" in said
-        assert re.search(r"WRS\d{4}", said)
+        engines = {path.name[len("engine.cp3") : -len(".so")] for path in machine.build.glob("engine.cp3*.so")}
+        told = re.search(r"WRS\d{4}: .* is Python 3\.7, and there is no engine for it; there are engines for: (.+)", said)
+        assert set(told.group(1).split(", ")) == {f"3.{version}" for version in engines}
+
+    @pytest.fixture
+    def python_with_library(self, stage):
+        """Makes a Python which says that its library is in a place."""
+
+        def make(name, place):
+            home = stage.path / name
+            (home / "bin").mkdir(parents=True, exist_ok=True)
+            python = home / "bin" / "python"
+            python.write_text(OTHER_LIBRARY.format(place=place))
+            python.chmod(0o755)
+            return home
+
+        return make
+
+    def test_of_which_the_library_is_not_installed(self, python_with_library):
+        home = python_with_library("without-library", "/no/such/place")
+        alias = f"WSGIScriptAlias / {machine.root}/tests/applications/hello.wsgi\n"
+        code, said = configtest(f"WSGIPythonHome {home}\n{alias}", python_home=False)
+        assert code != 0
+        version = "3.%s" % machine.python_tag[3:].rstrip("t")
+        assert re.search(rf"WRS2012: .* Python {re.escape(version)} at '{home}/bin/python' has no shared library", said), said
+        assert f"the package libpython{version}" in said
+        # A process group needs none.
+        group = f"WSGIDaemonProcess app python-home={home}\nWSGIProcessGroup app\n{alias}"
+        assert configtest(group, python_home=False)[0] == 0
+
+    @pytest.mark.root
+    def test_of_which_the_library_is_where_httpd_cannot_read_it(self, python_with_library, stage):
+        place = stage.path / "closed"
+        place.mkdir(exist_ok=True)
+        (place / "libpython-of-a-test.so").write_text("")
+        place.chmod(0o700)
+        home = python_with_library("with-closed-library", place)
+        alias = f"WSGIScriptAlias / {machine.root}/tests/applications/hello.wsgi\n"
+        code, said = configtest(f"WSGIPythonHome {home}\n{alias}", python_home=False)
+        assert code != 0
+        assert "WRS2012: " in said
+        assert f"cannot read '{place}/libpython-of-a-test.so'" in said, said
 
 
 @pytest.mark.ours

@@ -17,14 +17,17 @@ def test_the_child_of_a_fork_does_not_answer_its_parents_request(server):
         assert connection.request("GET", "/app/hello.wsgi").response().text == "Hello, world!\n"
 
 
-def test_a_program_that_a_daemon_process_started_can_be_ended():
-    # httpd blocks signals on its own threads, so programs of embedded applications inherit that.
-    config = "WSGIDaemonProcess app\nWSGIProcessGroup app\nWSGIApplicationGroup %{GLOBAL}\n"
-    with Httpd(config + "WSGIScriptAlias /app ${APPLICATIONS}\n") as httpd:
+def test_a_program_that_an_application_started_can_be_ended(mode):
+    with Httpd(mode.serve() + "WSGIApplicationGroup %{GLOBAL}\nWSGIScriptAlias /app ${APPLICATIONS}\n") as httpd:
         status, blocked = httpd.get("/app/programs.wsgi/end").json["said"]
         assert status == -15
         assert {int(mask, 16) for mask in blocked} == {0}
-        # A process that was forked without executing another program: what it prints is for nobody's request.
+
+
+def test_a_process_that_was_forked_can_be_ended():
+    config = "WSGIDaemonProcess app\nWSGIProcessGroup app\nWSGIApplicationGroup %{GLOBAL}\n"
+    with Httpd(config + "WSGIScriptAlias /app ${APPLICATIONS}\n") as httpd:
+        # Without executing another program: what it prints is for nobody's request.
         httpd.error_log.allow("a line of a process that serves no request")
         before = httpd.get("/app/programs.wsgi").json["pid"]
         assert httpd.get("/app/programs.wsgi/fork").json["said"] == 15

@@ -163,11 +163,21 @@ fn find(main: Server<'_>) -> Result<Embedded, String> {
     let Some(libpython) = python.libpython.clone() else {
         return Err(format!(
             "Python {0} at '{1}' has no shared library, which embedded mode needs: install it (on Debian the package \
-             libpython{0}), or use a process group (WSGIDaemonProcess), which needs none",
+             libpython{0}; with pyenv, PYTHON_CONFIGURE_OPTS=--enable-shared pyenv install), or use a process group \
+             (WSGIDaemonProcess), which needs none",
             python.version,
             python.executable.display()
         ));
     };
+    if python.closed_libpython {
+        return Err(format!(
+            "the user of httpd's processes cannot read '{0}', the library of Python {1}: every directory above it must be searchable \
+             by that user, which a home directory often is not; use a Python \
+             that is installed for all users, or a process group (WSGIDaemonProcess) of a user who can",
+            libpython.display(),
+            python.version
+        ));
+    }
     Ok(Embedded { python, libpython, engine })
 }
 

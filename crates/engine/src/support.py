@@ -33,6 +33,8 @@ def set_up(module, options):
         sys.stdin = _Restricted("sys.stdin")
     if options["restrict_signal"]:
         _restrict_signals(options["notes"], options["serving"])
+    if not module.process_group:
+        _let_programs_hear_signals()
     if options["without_gil"]:
         _watch_gil(options["warning"])
     if "garbage" in options:
@@ -88,6 +90,37 @@ def _restrict_signals(notes, serving):
     signal_.__name__ = signal_.__qualname__ = "signal"
     signal_.__doc__ = original.__doc__
     signal.signal = signal_
+
+
+def _let_programs_hear_signals():
+    """Lets programs that an application starts begin with no signal blocked, as they expect.
+
+    The threads of httpd's children block nearly all. Who starts a program inherits that to it, and it would not hear
+    SIGTERM: `Popen.terminate` would do nothing, and the end of a `multiprocessing.Pool` would wait for ever. So the thread
+    unblocks them for the moment in which the program is started; but for those that wait already, which are httpd's.
+    """
+    try:
+        import _posixsubprocess
+    except ImportError:
+        return
+    original = _posixsubprocess.fork_exec
+
+    def fork_exec(*arguments):
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        if not blocked:
+            return original(*arguments)
+        signal.pthread_sigmask(signal.SIG_SETMASK, signal.sigpending())
+        try:
+            return original(*arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    _posixsubprocess.fork_exec = fork_exec
+    # From Python 3.11 on it has a name of its own there.
+    subprocess = sys.modules.get("subprocess")
+    if getattr(subprocess, "_fork_exec", None) is original:
+        subprocess._fork_exec = fork_exec
+    os.register_at_fork(after_in_child=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, ()))
 
 
 def _watch_gil(warning):
