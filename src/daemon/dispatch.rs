@@ -159,6 +159,7 @@ fn opening(
             params.push(name, value);
         }
     }
+    params.push(wire::SECRET, &group.secret);
     let reloading: &[u8] = if effective.script_reloading { b"1" } else { b"0" };
     params.push(wire::SCRIPT_RELOADING, reloading);
     if effective.script_reloading && modified != 0 {

@@ -20,6 +20,8 @@ pub struct Group {
     pub config: DaemonGroup,
     /// The `ServerName` of the virtual host that defines it; `None`: the main server, whose groups everybody may use.
     pub owner: Option<Vec<u8>>,
+    /// What its workers know requests of httpd by.
+    pub secret: Vec<u8>,
     /// How long to wait for the other end of a connection.
     pub socket_timeout: Duration,
     /// Who is how busy.
@@ -62,6 +64,7 @@ impl Group {
     pub fn new(
         config: DaemonGroup,
         owner: Option<Vec<u8>>,
+        secret: Vec<u8>,
         socket_timeout: Duration,
         board: Scoreboard,
         sockets: Vec<(WorkerSocket, OwnedFd)>,
@@ -70,6 +73,7 @@ impl Group {
         Self {
             config,
             owner,
+            secret,
             socket_timeout,
             board,
             resting: sockets.iter().map(|_| Mutex::default()).collect(),

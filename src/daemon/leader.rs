@@ -86,6 +86,7 @@ impl Recipe {
         let service = telemetry.service.as_ref();
         let launch = Launch {
             group: config.name.clone(),
+            secret: group.secret.clone(),
             title: config.display_name.clone().unwrap_or_else(|| default_title(&config.name)),
             threads: config.threads,
             multiprocess: config.multiprocess,

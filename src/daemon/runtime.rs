@@ -21,6 +21,7 @@ use crate::python::Interpreter;
 use daemon_abi::launch::Preload;
 use daemon_abi::privileges::Identity;
 use daemon_abi::scoreboard::{Death, Scoreboard};
+use daemon_abi::secret;
 use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -339,7 +340,7 @@ fn manage(
             .map(ServerMetrics::asking)
             .transpose()?,
     };
-    let group = Group::new(config.clone(), owner, timeout, board, sockets);
+    let group = Group::new(config.clone(), owner, secret::make()?, timeout, board, sockets);
     Ok(Managed { group, recipe, leader: Mutex::default() })
 }
 

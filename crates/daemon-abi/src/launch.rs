@@ -66,6 +66,8 @@ pub struct Launch {
     pub lifeline: RawFd,
     /// The socket to ask httpd for its scoreboard by ([`crate::inquiry`]); 0: none.
     pub server_metrics: RawFd,
+    /// What requests of httpd have; see [`crate::secret`].
+    pub secret: Vec<u8>,
     /// The user the group must run as.
     pub uid: u32,
     /// `home=`: also the first entry of `sys.path`.
@@ -263,6 +265,7 @@ impl Launch {
         self.encode_numbers(&mut out);
         pairs::push(&mut out, b"group", &self.group);
         pairs::push(&mut out, b"title", &self.title);
+        pairs::push(&mut out, b"secret", &self.secret);
         pairs::push(&mut out, b"multiprocess", if self.multiprocess { b"1" } else { b"0" });
         for fd in &self.listeners {
             pairs::push(&mut out, b"listener", fd.to_string().as_bytes());
@@ -308,6 +311,7 @@ impl Launch {
             match name {
                 b"group" => launch.group = value.to_vec(),
                 b"title" => launch.title = value.to_vec(),
+                b"secret" => launch.secret = value.to_vec(),
                 b"multiprocess" => launch.multiprocess = value == b"1",
                 b"listener" => {
                     launch.listeners.push(number(value).ok_or(Error::Number("listener"))?);
@@ -428,6 +432,7 @@ mod tests {
             control: 6,
             lifeline: 7,
             server_metrics: 8,
+            secret: b"a \xff secret".to_vec(),
             uid: 33,
             home: Some(b"/srv".to_vec()),
             locale: Some(b"C.UTF-8".to_vec()),

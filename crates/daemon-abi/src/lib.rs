@@ -9,5 +9,6 @@ pub mod inquiry;
 pub mod launch;
 pub mod privileges;
 pub mod scoreboard;
+pub mod secret;
 pub mod spawn;
 pub mod wire;

@@ -15,6 +15,10 @@ pub const CALLABLE_OBJECT: &[u8] = b"mod_wsgi.callable_object";
 /// The script that answers, if it is not the file that the request was mapped to (`SCRIPT_FILENAME`).
 pub const HANDLER_SCRIPT: &[u8] = b"mod_wsgi.handler_script";
 
+/// The secret of the process group ([`crate::secret`]): the request is httpd's. Another program may have the same user as
+/// httpd, and so be able to connect.
+pub const SECRET: &[u8] = b"mod_wsgi.x-secret";
+
 /// `1`: look whether the script changed before the request is started.
 pub const SCRIPT_RELOADING: &[u8] = b"mod_wsgi.x-script_reloading";
 

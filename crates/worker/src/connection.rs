@@ -6,7 +6,7 @@
 use crate::descriptor::Own;
 use crate::exchange::{Finish, WorkerExchange};
 use crate::process::Worker;
-use daemon_abi::wire;
+use daemon_abi::{secret, wire};
 use engine::{Call, Script};
 use engine::{Level, Outcome, Pair};
 use fastcgi::responder::{Event, Request};
@@ -117,6 +117,15 @@ impl Connection {
             WorkerExchange::new(&self.socket, wire, request.id, worker.socket_timeout);
         let now = wire::now();
         let next = match Environ::parse(&params) {
+            Ok(environ) if !secret::is_same(&worker.secret, environ.secret) => {
+                crate::log::line!(
+                    Error,
+                    "WRS5032: a request for process group '{}' that is not httpd's is refused: another program of httpd's user \
+                     has connected to a socket of the group",
+                    worker.group
+                );
+                Finish::Close
+            }
             Ok(mut environ) => {
                 environ.pairs.push(Pair::new(wire::DAEMON_START, now.as_bytes()));
                 exchange.pull_body(environ.pull_body);
@@ -156,6 +165,7 @@ fn finish(exchange: &mut WorkerExchange<'_>, outcome: Outcome, module: bool) -> 
 /// The parameters of a request.
 struct Environ<'a> {
     pairs: SmallVec<[Pair<'a>; 64]>,
+    secret: &'a [u8],
     filename: &'a [u8],
     application_group: &'a [u8],
     callable: &'a [u8],
@@ -171,6 +181,7 @@ impl<'a> Environ<'a> {
     fn parse(params: &'a [u8]) -> Result<Self, fastcgi::Error> {
         let mut environ = Self {
             pairs: SmallVec::new(),
+            secret: b"",
             filename: b"",
             application_group: b"",
             callable: b"application",
@@ -184,6 +195,7 @@ impl<'a> Environ<'a> {
         for pair in pairs::iter(params) {
             let (name, value) = pair?;
             match name {
+                wire::SECRET => environ.secret = value,
                 b"SCRIPT_FILENAME" => filename = value,
                 wire::HANDLER_SCRIPT => handler_script = value,
                 wire::APPLICATION_GROUP => environ.application_group = value,

@@ -66,6 +66,8 @@ pub(crate) struct Worker {
     pub(crate) connections: Connections,
 
     pub(crate) group: String,
+    /// What requests of httpd have.
+    pub(crate) secret: Vec<u8>,
     pub(crate) threads: u32,
     pub(crate) socket_timeout: Duration,
     board: Arc<Scoreboard>,
@@ -297,6 +299,7 @@ fn run(inheritance: Inheritance, order: &Order) -> io::Result<i32> {
             [launch.send_buffer, launch.receive_buffer],
         )?,
         group: String::from_utf8_lossy(&launch.group).into_owned(),
+        secret: launch.secret.clone(),
         threads: launch.threads,
         socket_timeout: Duration::from_millis(launch.socket_timeout),
         board: Arc::clone(&board),
