@@ -1,10 +1,12 @@
-"""The sockets of daemon processes are for httpd: another program of httpd's user must not have scripts run by theirs."""
+"""Who may have scripts run over the socket of a daemon process: httpd, and whoever could run them anyway."""
 
+import contextlib
+import os
 import socket
 import struct
 
 import pytest
-from harness import Httpd
+from harness import Httpd, machine
 
 pytestmark = pytest.mark.ours
 
@@ -41,17 +43,48 @@ def ask(path, parameters):
         return answer
 
 
-@pytest.mark.parametrize("secret", [None, b"", b"x" * 16, b"x" * 17], ids=["none", "empty", "wrong", "too long"])
-def test_only_httpd_can_have_a_script_run(secret):
-    config = "WSGIDaemonProcess app threads=2\nWSGIScriptAlias / ${SCRIPTS}/app.wsgi process-group=app application-group=%{GLOBAL}\n"
-    httpd = Httpd(config)
+@contextlib.contextmanager
+def acting_as(user):
+    """What is opened meanwhile is opened by another user."""
+    os.seteuid(user.pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@contextlib.contextmanager
+def served(group):
+    """A server, the socket of its one daemon process, and the parameters of a request for its script."""
+    httpd = Httpd(f"WSGIDaemonProcess app processes=1 threads=2 {group}\nWSGIScriptAlias / ${{SCRIPTS}}/app.wsgi process-group=app application-group=%{{GLOBAL}}\n")
     script = httpd.script("app.wsgi", SCRIPT)
     with httpd:
         assert httpd.get("/").text == "done"
         (path,) = (httpd.directory / "run").glob("*.sock")
-        parameters = {b"REQUEST_METHOD": b"GET", b"SCRIPT_FILENAME": str(script).encode()}
+        yield httpd, path, {b"REQUEST_METHOD": b"GET", b"SCRIPT_FILENAME": str(script).encode()}
+        assert httpd.get("/").text == "done"
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("secret", [None, b"", b"x" * 16, b"x" * 17], ids=["none", "empty", "wrong", "too long"])
+def test_another_program_of_the_user_of_httpd_has_no_script_run_by_the_user_of_a_group(secret):
+    with served(f"user={machine.other_user.pw_name}") as (httpd, path, parameters):
         if secret is not None:
             parameters[b"mod_wsgi.x-secret"] = secret
-        assert ask(path, parameters) == b""
+        with acting_as(machine.user):
+            assert ask(path, parameters) == b""
         httpd.error_log.expect("WRS5032: a request for process group 'app' that is not httpd's is refused")
-        assert httpd.get("/").text == "done"
+
+
+def test_any_fastcgi_front_end_of_the_superuser_or_the_user_of_the_group_gets_an_answer():
+    with served("") as (_, path, parameters):
+        answer = ask(path, parameters)
+        assert b"Status: 200 OK" in answer
+        assert b"done" in answer
+        assert b"x-secret" not in answer
+
+
+@pytest.mark.root
+def test_a_front_end_of_the_user_of_the_group_gets_an_answer():
+    with served("") as (_, path, parameters), acting_as(machine.user):
+        assert b"done" in ask(path, parameters)

@@ -12,7 +12,8 @@ use engine::{Level, Outcome, Pair};
 use fastcgi::responder::{Event, Request};
 use fastcgi::{Frames, ProtocolStatus, Responder, pairs, response};
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{MsgFlags, getsockopt, recv, send, sockopt};
+use nix::unistd::geteuid;
 use smallvec::SmallVec;
 use std::os::fd::AsRawFd;
 
@@ -111,17 +112,23 @@ impl Connection {
         }
     }
 
+    /// Whether the other end may have scripts run by the user of this process: httpd, which knows the secret, or any FastCGI front end
+    /// of a user who can do so anyway.
+    fn may_ask(&self, worker: &Worker, given: &[u8]) -> bool {
+        secret::is_same(&worker.secret, given) || is_privileged(&self.socket)
+    }
+
     fn answer(&mut self, worker: &Worker, wire: &mut Wire, request: Request) -> Next {
         let params = wire.responder.take_params();
         let mut exchange =
             WorkerExchange::new(&self.socket, wire, request.id, worker.socket_timeout);
         let now = wire::now();
         let next = match Environ::parse(&params) {
-            Ok(environ) if !secret::is_same(&worker.secret, environ.secret) => {
+            Ok(environ) if !self.may_ask(worker, environ.secret) => {
                 crate::log::line!(
                     Error,
-                    "WRS5032: a request for process group '{}' that is not httpd's is refused: another program of httpd's user \
-                     has connected to a socket of the group",
+                    "WRS5032: a request for process group '{}' that is not httpd's is refused: a program of another user than the \
+                     group's has connected to a socket of the group",
                     worker.group
                 );
                 Finish::Close
@@ -145,6 +152,12 @@ impl Connection {
             Finish::Keep | Finish::Close => Next::Close,
         }
     }
+}
+
+/// Whether the other end is a program of the superuser or of the user that this process has.
+fn is_privileged(socket: &Own) -> bool {
+    let peer = getsockopt(socket, sockopt::PeerCredentials).map(|peer| peer.uid());
+    peer.is_ok_and(|uid| uid == 0 || uid == geteuid().as_raw())
 }
 
 /// Ends the request on the wire as its outcome demands.
