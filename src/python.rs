@@ -116,7 +116,7 @@ pub enum Error {
     /// It is not CPython.
     Other(PathBuf, String),
     /// No engine for its version; those there are.
-    NoEngine(Interpreter, Vec<String>),
+    NoEngine(Box<Interpreter>, Vec<String>),
 }
 
 impl fmt::Display for Error {
@@ -345,7 +345,11 @@ impl Engines {
     /// The engine for an interpreter.
     pub fn engine_for(&self, python: &Interpreter) -> Result<PathBuf, Error> {
         let path = self.directory.join(format!("engine.{}.so", python.abi));
-        if path.exists() { Ok(path) } else { Err(Error::NoEngine(python.clone(), self.versions())) }
+        if path.exists() {
+            Ok(path)
+        } else {
+            Err(Error::NoEngine(Box::new(python.clone()), self.versions()))
+        }
     }
 
     /// What there are engines for, for people: `3.11`, `3.14t`.
