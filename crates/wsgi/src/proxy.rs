@@ -121,7 +121,10 @@ pub fn changes<'v>(
     }
     for (kind, winner) in winners {
         let loses = |header: &&Header| header.kind == kind && Some(*header) != winner;
-        changes.remove.extend(HEADERS.iter().filter(loses).map(|header| header.key));
+        for header in HEADERS.iter().filter(loses) {
+            changes.set.retain(|(key, _)| *key != header.key);
+            changes.remove.push(header.key);
+        }
     }
     changes
 }
@@ -338,6 +341,9 @@ mod tests {
         assert_eq!(found, pairs(&expected));
         let (found, _) = after(&["X-Forwarded-For", "X-Client-IP"], None, &environ);
         assert_eq!(found, pairs(&expected), "one that is not there does not win");
+        let (found, _) = after(&["X-Forwarded-For", "X-Real-IP"], Some(&["10.0.0.1"]), &environ);
+        let expected = [("REMOTE_ADDR", "2.2.2.2"), ("HTTP_X_REAL_IP", "2.2.2.2")];
+        assert_eq!(found, pairs(&expected), "nor does a rewritten one stay that does not win");
     }
 
     fn client(value: &str, proxies: Option<&[&str]>) -> (String, Option<String>) {
