@@ -29,7 +29,7 @@ def without(stage):
 
 
 def server(mode, python, config, **options):
-    own = mode.serve(python_home=python.prefix, **options) if mode.is_daemon else f'WSGIPythonHome "{python.prefix}"\n'
+    own = mode.serve(python_home=python.home, **options) if mode.is_daemon else f'WSGIPythonHome "{python.home}"\n'
     return Httpd(own + config + ALIAS, python_home=False, environment=python.environment)
 
 
@@ -42,7 +42,7 @@ def test_it_is_off_only_where_that_is_asked_for(mode, python, group):
 
 def test_a_section_decides_for_its_process_group(without):
     config = "".join(
-        f'WSGIDaemonProcess {name} python-home="{without.prefix}"\nWSGIScriptAlias /{name} ${{APPLICATIONS}}/gil.wsgi process-group={name}\n'
+        f'WSGIDaemonProcess {name} python-home="{without.home}"\nWSGIScriptAlias /{name} ${{APPLICATIONS}}/gil.wsgi process-group={name}\n'
         for name in ("with", "without")
     )
     section = "<WSGIInterpreterOptions process-group=without>\nWSGIFreeThreading On\n</WSGIInterpreterOptions>\n"
@@ -51,7 +51,7 @@ def test_a_section_decides_for_its_process_group(without):
 
 
 def test_the_environment_of_a_process_group_has_the_last_word(without):
-    config = f'WSGIDaemonProcess app python-home="{without.prefix}" env=PYTHON_GIL=1\nWSGIProcessGroup app\nWSGIFreeThreading On\n'
+    config = f'WSGIDaemonProcess app python-home="{without.home}" env=PYTHON_GIL=1\nWSGIProcessGroup app\nWSGIFreeThreading On\n'
     with Httpd(config + ALIAS, python_home=False, environment=without.environment) as httpd:
         assert httpd.get("/").json["gil"] is True
 
@@ -71,7 +71,7 @@ def told(config, python):
 
 def test_configtest_tells_what_no_python_can_follow(python):
     free, minor = python.abi.endswith("t"), int(python.abi.rstrip("t")[3:])
-    group = f'WSGIDaemonProcess app python-home="{python.prefix}"\nWSGIRestrictEmbedded On\n'
+    group = f'WSGIDaemonProcess app python-home="{python.home}"\nWSGIRestrictEmbedded On\n'
     said = told(group + "WSGIPerInterpreterGIL On\nWSGIFreeThreading On\n", python)
     shown = f"process group 'app' (Python 3.{minor}{'t' if free else ''})"
     expected = [("WRS1072", "WSGIPerInterpreterGIL has no effect")] if minor < 13 or free else []
@@ -121,7 +121,7 @@ def test_threads_of_a_process_without_the_gil_are_as_good_as_processes(without):
     groups = {"threads": "processes=1 threads=2", "process1": "threads=1", "process2": "threads=1"}
     config = "WSGIFreeThreading On\nWSGIRestrictEmbedded On\n" + MAIN
     for name, options in groups.items():
-        config += f'WSGIDaemonProcess {name} python-home="{without.prefix}" {options}\n'
+        config += f'WSGIDaemonProcess {name} python-home="{without.home}" {options}\n'
         config += f"WSGIScriptAlias /{name} ${{APPLICATIONS}}/gil.wsgi process-group={name}\n"
     one, threads, processes = [], [], []
     with Httpd(config, python_home=False, environment=without.environment) as httpd:

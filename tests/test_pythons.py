@@ -39,7 +39,7 @@ def serve(mode, python, home, config, **options):
 
 
 def test_a_python_serves(mode, python):
-    with serve(mode, python, python.prefix, FACTS) as httpd:
+    with serve(mode, python, python.home, FACTS) as httpd:
         facts = httpd.get("/").json
     assert "cp%d%d" % tuple(facts["version"]) == python.abi.rstrip("t")
     assert facts["prefix"] == str(python.prefix)
@@ -93,10 +93,10 @@ def all_of_them(stage):
 def test_all_of_them_serve_side_by_side_over_restarts_and_reloads(stage):
     found = all_of_them(stage)
     embedded = found[0]
-    config, paths = f'WSGIPythonHome "{embedded.prefix}"\nWSGIApplicationGroup %{{GLOBAL}}\n', []
+    config, paths = f'WSGIPythonHome "{embedded.home}"\nWSGIApplicationGroup %{{GLOBAL}}\n', []
     config += "WSGIScriptAlias /embedded ${SCRIPTS}/embedded.wsgi\n"
     for python in found:
-        config += f'WSGIDaemonProcess {python.abi} python-home="{python.prefix}"\n'
+        config += f'WSGIDaemonProcess {python.abi} python-home="{python.home}"\n'
         config += f"WSGIScriptAlias /{python.abi} ${{SCRIPTS}}/{python.abi}.wsgi process-group={python.abi}\n"
         paths += python.environment.values()
     httpd = Httpd(config, python_home=False, environment={"LD_LIBRARY_PATH": ":".join(paths)} if paths else {})

@@ -23,6 +23,12 @@ class Python:
     copied: bool = False
 
     @property
+    def home(self):
+        """Its python-home: the prefix, or the program where another one is the Python of that prefix, as below /usr."""
+        own = [path for path in (self.prefix / "bin" / "python", self.prefix / "bin" / "python3") if path.exists()]
+        return self.prefix if own and own[0].resolve() == Path(self.executable).resolve() else Path(self.executable)
+
+    @property
     def environment(self):
         """What httpd's environment needs, so that a copy finds its own libpython."""
         return {"LD_LIBRARY_PATH": str(self.prefix / "lib")} if self.copied else {}
