@@ -38,7 +38,7 @@ def configuration(python):
     for name, options in GROUPS.items():
         threads = "" if "threads=" in options else "threads=2 "
         script = "never_loads.wsgi" if name == "startup" else "stuck.wsgi"
-        lines.append(f'WSGIDaemonProcess {name} python-home="{python.prefix}" {threads}{options}')
+        lines.append(f'WSGIDaemonProcess {name} python-home="{python.home}" {threads}{options}')
         lines.append(f"WSGIScriptAlias /{name} ${{APPLICATIONS}}/{script} process-group={name}")
     # Not in the alias, which would load the scripts before the first request.
     lines.append("WSGIApplicationGroup %{GLOBAL}")

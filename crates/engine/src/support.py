@@ -166,7 +166,8 @@ def _watch_garbage(tell, name):
         for key in ("collections", "collected", "uncollectable"):
             numbers += three(generation[key] for generation in stats)
         numbers += [gc.isenabled(), gc.get_freeze_count()]
-        tell(b"s" + struct.pack("<17Q", *numbers) + name)
+        # Without the GIL objects that other threads have freed are counted later, and a count may be less than nothing.
+        tell(b"s" + struct.pack("<17Q", *(max(number, 0) for number in numbers)) + name)
 
     def watch(phase, info):
         nonlocal told
