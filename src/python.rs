@@ -60,6 +60,11 @@ pub struct Interpreter {
 }
 
 impl Interpreter {
+    /// Its version as people write it, for example `3.14t`.
+    pub fn name(&self) -> String {
+        format!("{}{}", self.version, if self.is_free_threaded() { "t" } else { "" })
+    }
+
     /// Whether it can do without the GIL.
     pub fn is_free_threaded(&self) -> bool {
         self.abi.ends_with('t')
@@ -96,7 +101,7 @@ impl Interpreter {
 /// For a person: version and path.
 impl fmt::Display for Interpreter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Python {} ({})", self.version, self.executable.display())
+        write!(f, "Python {} ({})", self.name(), self.executable.display())
     }
 }
 
@@ -162,7 +167,7 @@ impl fmt::Display for Error {
                 f,
                 "'{}' is Python {}, and there is no engine for it; there are engines for: {}",
                 python.executable.display(),
-                python.version,
+                python.name(),
                 if engines.is_empty() { "none".to_owned() } else { engines.join(", ") }
             ),
         }
@@ -424,5 +429,8 @@ mod tests {
         let python = parse(Path::new("/p"), b"3.9\ncpython\ncp39\n3.9.1\n").unwrap();
         let error = engines.engine_for(&python).unwrap_err().to_string();
         assert!(error.contains("Python 3.9") && error.contains("none"), "{error}");
+        let free = parse(Path::new("/p"), b"3.13\ncpython\ncp313t\n3.13.9\n").unwrap();
+        let error = engines.engine_for(&free).unwrap_err().to_string();
+        assert!(error.contains("is Python 3.13t, and"), "{error}");
     }
 }

@@ -9,7 +9,7 @@ import signal
 import time
 
 import pytest
-from harness import Httpd, processes
+from harness import Httpd, machine, processes
 from harness.asked import Asked
 from harness.wait import wait_until
 
@@ -71,6 +71,7 @@ def test_startup_timeout(server):
     server.error_log.allow("WRS4021", "WRS5007")
 
 
+@pytest.mark.skipif(machine.without_gil and machine.python_tag.endswith("t"), reason="there is no GIL that could be kept")
 def test_deadlock_timeout_sees_a_gil_that_is_kept(server):
     since = server.error_log.size()
     pid = server.get("/deadlock").json["pid"]

@@ -74,6 +74,11 @@ class Machine:
         return "mod_wsgi_rs" in self.wsgi_load.read_text()
 
     @functools.cached_property
+    def without_gil(self):
+        """Whether Pythons that can do without the GIL shall do so in all tests."""
+        return "WSGIFreeThreading On" in self.wsgi_load.read_text()
+
+    @functools.cached_property
     def build(self):
         """The directory of the module and the engines under test."""
         path = re.search(r'LoadModule\s+wsgi_module\s+"?([^"\s]+)', self.wsgi_load.read_text()).group(1)
