@@ -55,6 +55,23 @@ def test_sigusr1_to_the_leader_replaces_its_workers_and_lets_requests_finish(ser
         assert told[0].endswith("was ended by SIGUSR1")
 
 
+def test_workers_that_are_slow_to_hear_sigusr1_are_not_followed_by_others_before(server):
+    leader, before = family(server)
+    since = server.error_log.size()
+    for pid in before:
+        os.kill(pid, signal.SIGSTOP)
+    os.kill(leader, signal.SIGUSR1)
+    time.sleep(1)
+    meanwhile = sorted(processes.children(leader))
+    for pid in before:
+        os.kill(pid, signal.SIGCONT)
+    assert meanwhile == before
+    wait_until(lambda: not set(processes.children(leader)) & set(before), "the old workers to end")
+    for pid in before:
+        server.error_log.expect(rf"worker process {pid} .* was ended by SIGUSR1", since=since)
+    assert family(server)[0] == leader
+
+
 def test_sigterm_to_the_leader_ends_the_group_which_is_started_again(server):
     leader, before = family(server)
     short = Asked(server, "/app?wait=1")

@@ -57,6 +57,12 @@ impl Roll {
         self.code
     }
 
+    /// There is newer code, and all workers are told to end: none is to be followed before it does.
+    pub(crate) fn renew_all(&mut self) {
+        let code = self.renew();
+        self.places.fill(code);
+    }
+
     /// What could not be loaded can be now.
     pub(crate) fn forgive(&mut self) {
         self.failed = 0;
@@ -167,6 +173,17 @@ mod tests {
         roll.started(1, roll.code());
         assert_eq!(roll.next(all), None);
         assert_eq!(roll.scripts().len(), 1);
+    }
+
+    #[test]
+    fn where_all_workers_end_only_one_that_starts_with_old_code_is_followed() {
+        let mut roll = Roll::new(2);
+        let old = roll.code();
+        roll.renew_all();
+        assert_eq!(roll.next(all), None);
+        roll.started(0, old);
+        roll.started(1, roll.code());
+        assert_eq!(roll.next(all), Some(0));
     }
 
     #[test]

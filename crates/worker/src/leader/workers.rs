@@ -143,9 +143,11 @@ impl Leader {
                 "the processes of process group '{}' are followed by new ones, one after the other (SIGUSR1)",
                 self.group()
             );
+            self.roll.renew();
+            return;
         }
-        self.roll.renew();
-        if let Some(preloading) = self.preloading.as_mut().filter(|_| !self.launch.rolling) {
+        self.roll.renew_all();
+        if let Some(preloading) = &mut self.preloading {
             preloading.forget();
         }
     }
