@@ -461,9 +461,9 @@ fn parse(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// What the server says of a name.
+/// What the server says of a name. The last one counts, as in environ: what `SetEnv` says comes before what is so.
 pub(crate) fn find<'a>(pairs: &[Pair<'a>], name: &[u8]) -> Option<&'a [u8]> {
-    pairs.iter().find(|pair| pair.name() == name).map(|pair| pair.value())
+    pairs.iter().rev().find(|pair| pair.name() == name).map(|pair| pair.value())
 }
 
 /// A number that the server sends along for us, by its name behind the prefix. The last one counts.

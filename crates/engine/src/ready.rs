@@ -5,6 +5,7 @@
 
 use engine_abi::{Level, Outcome, Pair};
 
+use crate::environ::find;
 use crate::exception::Incident;
 use crate::interpreter::Interpreter;
 use crate::loader::{self, Script, State};
@@ -101,8 +102,7 @@ impl Wanted<'_> {
             let name = self.interpreter.reload_required.get(py);
             let Some(function) = module.global_if_any(&name, &getattr)? else { return Ok(false) };
             // What was asked for: the script itself, unless it is a handler.
-            let resource = environ.iter().rev().find(|pair| pair.name() == b"SCRIPT_FILENAME");
-            let resource = resource.map_or(self.filename, |pair| pair.value());
+            let resource = find(environ, b"SCRIPT_FILENAME").unwrap_or(self.filename);
             function.call([&py.path(resource)?])?.is_true()
         };
         asked().unwrap_or_else(|_| {

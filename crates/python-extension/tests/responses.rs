@@ -125,6 +125,19 @@ fn a_body_shorter_than_declared_is_told_from_a_whole_one() {
 }
 
 #[test]
+fn the_method_is_the_one_that_the_server_says_last() {
+    let source = "def application(environ, start_response):\n    \
+                  start_response('200 OK', [('Content-Length', '5')])\n    return []\n";
+    for (method, earlier, whole) in [(&b"HEAD"[..], &b"GET"[..], true), (b"POST", b"HEAD", false)] {
+        let mut request = Request::default().with("REQUEST_METHOD", method);
+        // What `SetEnv` says comes before what is so.
+        request.environ.insert(0, (b"REQUEST_METHOD".to_vec(), earlier.to_vec()));
+        let Some(answer) = serve_with(source, &request) else { return };
+        assert_eq!(answer.outcome == BROKEN, !whole, "{answer:?}");
+    }
+}
+
+#[test]
 fn an_iterable_that_exceeds_its_length_is_not_asked_again_and_one_that_reaches_it_ends_by_itself() {
     let source = "def application(environ, start_response):\n    \
                   start_response('200 OK', [('Content-Length', '5')])\n    yield b'12345'\n    \
