@@ -187,7 +187,7 @@ fn candidates(home: Option<&[u8]>) -> Vec<PathBuf> {
 }
 
 /// The interpreter below `home`: a virtual environment, a prefix, or an interpreter itself; without one the system's.
-pub fn find(home: Option<&[u8]>) -> Result<PathBuf, Error> {
+fn find(home: Option<&[u8]>) -> Result<PathBuf, Error> {
     let is_program = |path: &PathBuf| {
         path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
     };
@@ -200,13 +200,27 @@ pub fn find(home: Option<&[u8]>) -> Result<PathBuf, Error> {
     }
 }
 
+/// The interpreter below `home`, inside of a root directory if one is given, and its engine; or the sentence that says why there is
+/// none. It is asked as `identity`.
+pub fn with_engine(
+    home: Option<&[u8]>,
+    root: Option<&[u8]>,
+    identity: &Identity,
+) -> Result<(Interpreter, PathBuf), String> {
+    let python = match root {
+        Some(root) => ask_inside(root, home, identity),
+        None => find(home).and_then(|path| ask(&path, identity, None)),
+    };
+    python
+        .and_then(|python| {
+            Engines::beside_the_module().engine_for(&python).map(|engine| (python, engine))
+        })
+        .map_err(|error| error.to_string())
+}
+
 /// Asks the interpreter below `home` inside of a root directory. Only the system can follow links there, so those that
 /// may be there are executed, one after the other.
-pub fn ask_inside(
-    root: &[u8],
-    home: Option<&[u8]>,
-    identity: &Identity,
-) -> Result<Interpreter, Error> {
+fn ask_inside(root: &[u8], home: Option<&[u8]>, identity: &Identity) -> Result<Interpreter, Error> {
     use io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
     let places = candidates(home);
     for place in &places {
@@ -222,11 +236,7 @@ pub fn ask_inside(
 }
 
 /// Asks an interpreter what it is, as `identity`, inside of a root directory if one is given.
-pub fn ask(
-    executable: &Path,
-    identity: &Identity,
-    root: Option<&[u8]>,
-) -> Result<Interpreter, Error> {
+fn ask(executable: &Path, identity: &Identity, root: Option<&[u8]>) -> Result<Interpreter, Error> {
     let path = || executable.to_path_buf();
     let mut child = Spawn {
         program: executable.as_os_str().as_bytes(),
@@ -334,13 +344,13 @@ fn read_until(pipes: &mut [(&mut dyn Source, &mut Vec<u8>); 2], deadline: Instan
 
 /// The engines that are installed beside the module, by ABI.
 #[derive(Clone, Debug)]
-pub struct Engines {
+struct Engines {
     directory: PathBuf,
 }
 
 impl Engines {
     /// Those in the directory of the module itself.
-    pub fn beside_the_module() -> Self {
+    fn beside_the_module() -> Self {
         let module = engine_abi::library::path_of(Self::beside_the_module as *const () as usize);
         let directory =
             module.and_then(|it| it.parent().map(Path::to_path_buf)).unwrap_or_default();
@@ -348,7 +358,7 @@ impl Engines {
     }
 
     /// The engine for an interpreter.
-    pub fn engine_for(&self, python: &Interpreter) -> Result<PathBuf, Error> {
+    fn engine_for(&self, python: &Interpreter) -> Result<PathBuf, Error> {
         let path = self.directory.join(format!("engine.{}.so", python.abi));
         if path.exists() {
             Ok(path)

@@ -235,13 +235,13 @@ pub const DIRECTIVES: &[Directive<Wsgi>] = &[
         c"WSGIPerInterpreterGIL",
         Context::SERVER,
         python::own_gil,
-        c"On or Off; accepted for mod_wsgi's sake",
+        c"On to give interpreters of application groups a GIL of their own, or Off",
     ),
     one(
         c"WSGIFreeThreading",
         Context::SERVER,
         python::free_threading,
-        c"On or Off; accepted for mod_wsgi's sake",
+        c"On to let a Python that can do without the GIL do so, or Off",
     ),
     one(c"WSGIServerMetrics", Context::SERVER, python::server_metrics, c"On or Off"),
     one(

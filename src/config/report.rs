@@ -30,11 +30,7 @@ pub fn report(main: Server<'_>) -> Status {
         if first_pass && !refuses && !testing {
             continue;
         }
-        let level = match finding.severity() {
-            Severity::Error => Level::ERROR,
-            Severity::Warning => Level::WARNING,
-            Severity::Note => Level::NOTICE,
-        };
+        let level = level(&finding);
         // Until then the administrator sits before it.
         let level = if first_pass { level.at_startup() } else { level };
         log::write(Main, level, format_args!("{finding}"));
@@ -45,11 +41,16 @@ pub fn report(main: Server<'_>) -> Status {
 /// Tells in a test of the configuration what is said of the GIL and these Pythons cannot do.
 pub fn report_gil(main: Server<'_>, pythons: &[Used]) {
     for finding in check_gil(&main.config::<Wsgi>().globals.python, pythons) {
-        let level = match finding.severity() {
-            Severity::Note => Level::NOTICE,
-            _ => Level::WARNING,
-        };
-        log::write(Main, level.at_startup(), format_args!("{finding}"));
+        log::write(Main, level(&finding).at_startup(), format_args!("{finding}"));
+    }
+}
+
+/// How loud a finding is told.
+fn level(finding: &Finding) -> Level {
+    match finding.severity() {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTICE,
     }
 }
 

@@ -4,7 +4,7 @@
 //! each of a hundred groups. Nothing is kept for the next configuration: Python may have been replaced. Runs in httpd's parent.
 
 use crate::config::DaemonGroup;
-use crate::python::{self, Engines, Interpreter};
+use crate::python::{self, Interpreter};
 use daemon_abi::privileges::Identity;
 use std::path::PathBuf;
 
@@ -39,23 +39,9 @@ impl Pythons {
         if let Some((_, answer)) = self.0.iter().find(|(asked, _)| *asked == question) {
             return answer.clone();
         }
-        let answer = question.ask();
+        let (home, root) = (question.home.as_deref(), question.root.as_deref());
+        let answer = python::with_engine(home, root, identity);
         self.0.push((question, answer.clone()));
         answer
-    }
-}
-
-impl Question {
-    fn ask(&self) -> Answer {
-        let home = self.home.as_deref();
-        let python = match &self.root {
-            Some(root) => python::ask_inside(root, home, &self.identity),
-            None => python::find(home).and_then(|path| python::ask(&path, &self.identity, None)),
-        };
-        python
-            .and_then(|python| {
-                Engines::beside_the_module().engine_for(&python).map(|engine| (python, engine))
-            })
-            .map_err(|error| error.to_string())
     }
 }

@@ -5,7 +5,7 @@ use crate::httpd::log;
 use crate::httpd::server::{self, Mpm};
 use crate::httpd::{Level, Server, Status};
 use crate::module::Wsgi;
-use crate::python::{self, Engines, Interpreter};
+use crate::python::{self, Interpreter};
 use daemon_abi::privileges::Identity;
 use engine_abi::{Engine, library};
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,10 +139,7 @@ fn ask(main: Server<'_>) -> Result<(Interpreter, PathBuf), String> {
     let httpd = server::identity(main);
     let identity = Identity::new(httpd.uid, httpd.gid, None).map_err(|error| error.to_string())?;
     let home = main.config::<Wsgi>().globals.python_home.as_deref();
-    python::find(home)
-        .and_then(|path| python::ask(&path, &identity, None))
-        .and_then(|python| Engines::beside_the_module().engine_for(&python).map(|it| (python, it)))
-        .map_err(|error| error.to_string())
+    python::with_engine(home, None, &identity)
 }
 
 /// The Python of embedded mode, or why there is none.

@@ -322,6 +322,15 @@ fn copy(from: &[u8], to: &mut [u8]) -> usize {
     count
 }
 
+/// A head as it goes over the wire; nothing where it went before.
+fn head_text(head: Option<&Head<'_>>) -> Vec<u8> {
+    let Some(head) = head else { return Vec::new() };
+    let mut text = Vec::with_capacity(512);
+    let headers = head.headers.iter().map(|header| header.parts());
+    cgi_head::encode(&mut text, head.status_line, headers);
+    text
+}
+
 impl Exchange for WorkerExchange<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ReadError> {
         if self.ended {
@@ -346,15 +355,7 @@ impl Exchange for WorkerExchange<'_> {
     }
 
     fn send(&mut self, head: Option<&Head<'_>>, chunks: &[&[u8]], last: bool) -> Result<(), Gone> {
-        let mut text = Vec::new();
-        if let Some(head) = head {
-            text.reserve(512);
-            cgi_head::encode(
-                &mut text,
-                head.status_line,
-                head.headers.iter().map(|header| header.parts()),
-            );
-        }
+        let text = head_text(head);
         let total = text.len() + chunks.iter().map(|chunk| chunk.len()).sum::<usize>();
         let headers = record_headers(self.id, total);
         let end = response::end(self.id, 0, ProtocolStatus::RequestComplete);
@@ -377,14 +378,7 @@ impl Exchange for WorkerExchange<'_> {
         if !self.pass_files {
             return stream_file(self, head, part, last);
         }
-        let mut text = Vec::new();
-        if let Some(head) = head {
-            cgi_head::encode(
-                &mut text,
-                head.status_line,
-                head.headers.iter().map(|header| header.parts()),
-            );
-        }
+        let text = head_text(head);
         let headers = record_headers(self.id, text.len());
         let length = u16::try_from(wire::FILE_PART).unwrap_or(u16::MAX);
         let header = record::head(Kind::Other(wire::FILE), self.id, length);
