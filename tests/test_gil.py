@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from harness import MODES, Httpd
-from harness.pythons import pythons, usable
+from harness.pythons import pythons, serve, usable
 
 pytestmark = pytest.mark.ours
 
@@ -28,15 +28,10 @@ def without(stage):
     return usable(found[0], stage)
 
 
-def server(mode, python, config, **options):
-    own = mode.serve(python_home=python.home, **options) if mode.is_daemon else f'WSGIPythonHome "{python.home}"\n'
-    return Httpd(own + config + ALIAS, python_home=False, environment=python.environment)
-
-
 @pytest.mark.parametrize("group", [MAIN, "WSGIApplicationGroup other\n"], ids=["main", "other"])
 def test_it_is_off_only_where_that_is_asked_for(mode, python, group):
     for line, expected in [("", True), ("WSGIFreeThreading Off\n", True), ("WSGIFreeThreading On\n", not python.abi.endswith("t"))]:
-        with server(mode, python, line + group) as httpd:
+        with serve(mode, python, python.home, line + group + ALIAS) as httpd:
             assert httpd.get("/").json["gil"] == expected, line
 
 
@@ -58,7 +53,7 @@ def test_the_environment_of_a_process_group_has_the_last_word(without):
 
 def test_programs_that_an_application_starts_have_the_gil_as_it_has(without):
     alias = "WSGIScriptAlias /children ${APPLICATIONS}/children.wsgi application-group=%{GLOBAL}\n"
-    with server(MODES[1], without, alias) as httpd:
+    with serve(MODES[1], without, without.home, alias + ALIAS) as httpd:
         assert httpd.get("/children/spawned").json == [6, 24, 120]
 
 

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 from harness import Httpd
-from harness.pythons import pythons, usable
+from harness.pythons import pythons, serve, usable
 
 pytestmark = pytest.mark.ours
 
@@ -30,12 +30,6 @@ def environment(python, stage):
         (packages / "more.pth").write_text(f"{home}/more\n")
         subprocess.run(["chmod", "-R", "a+rX", home], check=True)
     return home
-
-
-def serve(mode, python, home, config, **options):
-    """A server whose applications run with the Python of that home."""
-    own = mode.serve(python_home=home, **options) if mode.is_daemon else f'WSGIPythonHome "{home}"\n'
-    return Httpd(own + config, python_home=False, environment=python.environment)
 
 
 def test_a_python_serves(mode, python):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from .httpd import Httpd
 from .machine import machine
 
 
@@ -65,3 +66,9 @@ def usable(abi, stage):
     if not machine.readable_by(machine.user, copy / "bin" / "python3"):
         pytest.skip(f"{machine.user.pw_name} cannot read {executable}")
     return Python(abi, str(copy / "bin" / "python3"), copy, copied=True)
+
+
+def serve(mode, python, home, config, **options):
+    """A server whose applications run with the Python of that home."""
+    own = mode.serve(python_home=home, **options) if mode.is_daemon else f'WSGIPythonHome "{home}"\n'
+    return Httpd(own + config, python_home=False, environment=python.environment)
