@@ -128,7 +128,7 @@ class Stage:
 class Httpd:
     """A server. `run_as` starts the whole of it as that (ordinary) user; `user` is who its children become.
 
-    `debugger` is a command that executes httpd, which then is one process (`httpd -X`).
+    `debugger` is a command that executes httpd, which then is one process (`httpd -X`) unless `one_process` is set to False.
     """
 
     stage = None
@@ -138,6 +138,9 @@ class Httpd:
         self.config = config
         self.environment = environment or {}
         self.debugger = debugger
+        self.one_process = debugger is not None
+        # Seconds to come up, and to read the configuration anew.
+        self.patience = 30 if debugger is None else 120
         # The file which loads the module; `load` is another than the one under test.
         self.load = load or self.stage.load
         self.mpm = mpm
@@ -244,8 +247,8 @@ class Httpd:
             output = self.directory / "logs" / "output"
             before = self.error_log.count(RESUMED)
             with open(output, "wb") as file:
-                self.process = subprocess.Popen(**self.command("-DFOREGROUND" if self.debugger is None else "-X"), stdout=file, stderr=file)
-            if wait_until(lambda before=before: self.answers_or_is_gone(before), "httpd to accept connections", 20) == "answers":
+                self.process = subprocess.Popen(**self.command("-X" if self.one_process else "-DFOREGROUND"), stdout=file, stderr=file)
+            if wait_until(lambda before=before: self.answers_or_is_gone(before), "httpd to accept connections", self.patience) == "answers":
                 Httpd.running.append(self)
                 return self
             said = output.read_text("utf-8", "replace")
@@ -260,7 +263,7 @@ class Httpd:
         if self.process.poll() is not None:
             return "gone"
         # A server of one process does not say that it has come up.
-        if self.debugger is None and self.error_log.count(RESUMED) == before:
+        if not self.one_process and self.error_log.count(RESUMED) == before:
             return None
         with socket.socket() as probe:
             probe.settimeout(1)
@@ -297,7 +300,7 @@ class Httpd:
         """Send a signal to the parent and wait until it has read its configuration anew."""
         before = self.error_log.count(RESUMED)
         self.process.send_signal(signal_number)
-        wait_until(lambda: self.error_log.count(RESUMED) > before, f"httpd to {what}", 30)
+        wait_until(lambda: self.error_log.count(RESUMED) > before, f"httpd to {what}", self.patience)
 
     def graceful(self):
         """Restart without breaking requests."""

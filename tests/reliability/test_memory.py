@@ -4,20 +4,17 @@
 """
 
 import os
-import re
-import shutil
-from dataclasses import dataclass, field
 
 import pytest
 from harness import Httpd, machine
 
+from . import memcheck
 from .kinds import Site, work
 
 pytestmark = pytest.mark.ours
 
 # Each kind twice at least.
 COUNT = int(os.environ.get("MEMORY_REQUESTS", "300"))
-SUPPRESSIONS = machine.root / "tests" / "reliability" / "valgrind.supp"
 
 CONFIG = """
 WSGIDaemonProcess app threads=4 connect-timeout=120
@@ -57,38 +54,10 @@ def server(**arguments):
     return httpd, [Site(httpd, prefix, file) for prefix in ("/embedded", "/daemon")]
 
 
-@dataclass
-class Report:
-    """What valgrind says of one process."""
-
-    program: str
-    faults: list = field(default_factory=list)
-    blocks: int = 0
-    bytes: int = 0
-
-    @classmethod
-    def read(cls, path):
-        """Parse the text that it wrote."""
-        lines = [re.sub(r"^==\d+== ?", "", line) for line in path.read_text("utf-8", "replace").splitlines()]
-        text = "\n".join(lines)
-        program = re.search(r"^Command: (.*)", text, re.MULTILINE)
-        kept = re.search(r"in use at exit: ([\d,]+) bytes in ([\d,]+) blocks", text)
-        size, blocks = [int(number.replace(",", "")) for number in kept.groups()] if kept else (0, 0)
-        paragraphs = [part for part in re.split(r"\n\s*\n", text) if re.search(r"^   (?:at|by) 0x", part, re.MULTILINE)]
-        ours = [part for part in paragraphs if re.search(r"engine\.cp\w+\.so|mod_wsgi_rs\.so|\((?:\w+\.rs):\d+\)", part)]
-        return cls(program[1] if program else "", ours, blocks, size)
-
-
-def memcheck(count):
+def checked(count):
     """What valgrind says of each process of a server that answers so many requests."""
-    # Options on the command line would be in the place of the title of a worker.
-    options = "--trace-children=yes --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=50"
-    httpd, sites = server(run_as=machine.user, debugger=["valgrind"])
-    reports = httpd.directory / "logs" / "valgrind"
-    reports.mkdir()
-    reports.chmod(0o777)
-    options += f" --suppressions={SUPPRESSIONS} --log-file={reports}/%p"
-    httpd.environment = {"VALGRIND_OPTS": options, "PYTHONMALLOC": "malloc"}
+    httpd, sites = server(**memcheck.ARGUMENTS)
+    memcheck.prepare(httpd)
     httpd.start()
     work(sites, count)
     # What waits for Python's collector is not in use.
@@ -96,12 +65,12 @@ def memcheck(count):
         site.memory()
     httpd.stop(120)
     assert httpd.process.returncode == 0
-    return [Report.read(path) for path in sorted(reports.iterdir(), key=lambda path: int(path.name))]
+    return memcheck.reports(httpd)
 
 
-@pytest.mark.skipif(not shutil.which("valgrind"), reason="valgrind is not installed")
+@memcheck.needed
 def test_memcheck_finds_no_fault_and_no_leak():
-    few, many = [memcheck(count) for count in (COUNT // 2, COUNT)] if COUNT >= 2000 else [None, memcheck(COUNT)]
+    few, many = [checked(count) for count in (COUNT // 2, COUNT)] if COUNT >= 2000 else [None, checked(COUNT)]
     # httpd, what asks for Python, the leader and the worker.
     assert [bool(report.blocks) for report in many].count(True) >= 4
     faults = [fault for report in [*(few or []), *many] for fault in report.faults]
