@@ -132,3 +132,16 @@ def test_threads_of_a_process_without_the_gil_are_as_good_as_processes(without):
     one, threads, processes = min(one), min(threads), min(processes)
     print(f"of one thread: two threads {2 * one / threads:.2f}x, two processes {2 * one / processes:.2f}x")
     assert threads < processes / 0.85
+
+
+def test_callbacks_of_c_extensions_run_in_the_interpreter_of_the_application(mode, python):
+    alias = "WSGIScriptAliasMatch ^/(one|two|main) ${APPLICATIONS}/callbacks.wsgi\n"
+    groups = "".join(f"<Location /{name}>\nWSGIApplicationGroup {name}\n</Location>\n" for name in ("one", "two"))
+    # One thread serves all three, each again after the others.
+    with serve(mode, python, python.home, "ThreadsPerChild 1\nMaxRequestWorkers 1\n" + MAIN + groups + alias, threads=1) as httpd:
+        # All its workers may be busy: it has one.
+        httpd.error_log.always_allowed.append("AH00484")
+        for _ in range(3):
+            for name in ("one", "main", "two"):
+                expected = f"{name if name != 'main' else ''} 1"
+                assert httpd.get(f"/{name}").text == expected

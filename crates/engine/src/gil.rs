@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3_ffi as ffi;
 
-use crate::clock;
 use crate::metrics::METRICS;
 use crate::python::Gil;
 use crate::thread_state::{self, Home};
+use crate::{clock, gilstate};
 
 thread_local! {
     /// How long (in microseconds) and how often this thread waited for the GIL in its present request.
@@ -58,7 +58,10 @@ impl Session {
     pub(crate) fn enter(main: Home, home: Home) -> Option<Self> {
         let (state, deferred) = thread_state::of(main, home)?;
         // SAFETY: a state of this OS thread and of a live interpreter, not attached: sessions do not nest.
-        unsafe { restore(state) };
+        unsafe {
+            gilstate::bind(state);
+            restore(state);
+        }
         let session = Self(PhantomData);
         thread_state::drop_deferred(session.py(), deferred);
         Some(session)
@@ -176,18 +179,20 @@ pub(crate) fn is_held() -> bool {
 }
 
 /// Whether a thread state is attached to this thread.
-#[cfg(Py_3_12)]
-unsafe fn has_state() -> bool {
-    // SAFETY: looks at a variable of the thread.
-    unsafe { !ffi::compat::PyThreadState_GetUnchecked().is_null() }
-}
-
-/// The same for Pythons whose current state is that of whoever holds the GIL: it says yes for every thread as soon as there
-/// are sub-interpreters.
-#[cfg(not(Py_3_12))]
 unsafe fn has_state() -> bool {
     // SAFETY: has no conditions.
-    unsafe { ffi::PyGILState_Check() != 0 }
+    let current = unsafe { ffi::compat::PyThreadState_GetUnchecked() };
+    if cfg!(Py_3_12) {
+        return !current.is_null();
+    }
+    // Before, it is that of whichever thread holds the GIL.
+    match gilstate::is_known() {
+        // SAFETY: has no conditions once Python is loaded.
+        true => !current.is_null() && current == unsafe { ffi::PyGILState_GetThisThreadState() },
+        // It says yes for every thread as soon as there are sub-interpreters.
+        // SAFETY: as above.
+        false => unsafe { ffi::PyGILState_Check() != 0 },
+    }
 }
 
 /// Gives the GIL back on the thread that holds it; nothing happens if it does not.

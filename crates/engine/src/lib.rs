@@ -23,6 +23,7 @@ mod file_wrapper;
 mod fork;
 mod functions;
 mod gil;
+mod gilstate;
 mod input;
 mod interpreter;
 mod kept;

@@ -4,8 +4,8 @@
 //! except when Python has been stopped (the process is about to end, and a thread of the application may
 //! hold the GIL for good) and except on the thread on which Python started, whose state is Python's own.
 //!
-//! The state for the main interpreter always comes first: CPython binds `PyGILState_Ensure` to the first
-//! state of an OS thread, and the C extensions that call it live in the main interpreter.
+//! The state for the main interpreter always comes first: CPython before 3.12 binds `PyGILState_Ensure` to the first
+//! state of an OS thread, and where `gilstate.rs` cannot change that, C extensions that call it live in the main interpreter.
 //! See <https://docs.python.org/3/c-api/init.html#c.PyThreadState_New>.
 
 use std::cell::{Cell, RefCell};
@@ -15,7 +15,7 @@ use pyo3_ffi as ffi;
 use smallvec::SmallVec;
 
 use crate::python::{Gil, Owned};
-use crate::{fork, gil};
+use crate::{fork, gil, gilstate};
 
 /// Which interpreter: its serial number and its address.
 #[derive(Clone, Copy, Debug)]
@@ -64,9 +64,14 @@ static STOPPED: AtomicBool = AtomicBool::new(false);
 const DEFERRED_LIMIT: usize = 256 * 1024;
 
 /// Registers the state with which this thread holds the GIL now as its own for `home`.
-pub(crate) fn adopt(_py: Gil<'_>, home: Home, first: bool) {
+pub(crate) fn adopt(py: Gil<'_>, home: Home, first: bool) {
     // SAFETY: the GIL is held, so there is a current state.
     let state = unsafe { ffi::PyThreadState_Get() };
+    if first {
+        gilstate::find(py);
+    }
+    // SAFETY: this thread's state, as it is the current one.
+    unsafe { gilstate::bind(state) };
     TABLE.with_borrow_mut(|table| {
         table.first |= first;
         table.entries.retain(|entry| entry.serial != home.serial);
@@ -178,6 +183,7 @@ impl Entry {
         // After `PyEval_RestoreThread` it is the current one and the GIL is held;
         // `PyThreadState_DeleteCurrent` gives the GIL back and frees the state.
         unsafe {
+            gilstate::bind(self.state);
             ffi::PyEval_RestoreThread(self.state);
             drop_deferred(Gil::assume(), self.deferred);
             ffi::PyThreadState_Clear(self.state);
