@@ -92,7 +92,8 @@ test-docker: build venv ## Build the Docker images and the Debian package, and t
 .PHONY: build
 build: packages module ## Leave the module, the engines and wsgi.load in build/.
 	abis="$(ABIS)"
-	for abi in $${abis:-$$(tools/pythons "$(PYTHON)")}; do tools/engine "$$abi"; done
+	abis=$${abis:-$$(tools/pythons "$(PYTHON)")}
+	if [ -n "$$abis" ]; then tools/engine $$abis; fi
 	ls build/engine.*.so >/dev/null 2>&1 ||
 		$(call fail,"No engine was built: no CPython 3.10 or newer was found. Install python3$(,) or set ABIS.")
 	printf 'LoadModule wsgi_module "%s/build/mod_wsgi_rs.so"\n' "$(CURDIR)" >build/wsgi.load.new
@@ -101,7 +102,7 @@ build: packages module ## Leave the module, the engines and wsgi.load in build/.
 
 .PHONY: engines
 engines: packages ## Build the engines of every CPython that is supported, there or not.
-	for abi in $(ALL_ABIS); do tools/engine "$$abi"; done
+	tools/engine $(ALL_ABIS)
 
 # Put in place at once: a running httpd has the old one mapped.
 .PHONY: module
@@ -173,7 +174,7 @@ uninstall: ## As root: take away what make install installed.
 .PHONY: deb
 deb: module ## Make build/libapache2-mod-wsgi-rs_*.deb, with the engines of every CPython that is supported (or ABIS).
 	abis="$(ABIS)"
-	for abi in $${abis:-$(ALL_ABIS)}; do tools/engine "$$abi"; done
+	tools/engine $${abis:-$(ALL_ABIS)}
 	apxs/deb
 
 .PHONY: clean
