@@ -44,7 +44,7 @@ def names(known):
 def parse(arguments=None):
     """The options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--venv", type=Path, default=ROOT / "build" / "bench" / "venv", help="where mod_wsgi, uWSGI, granian, Flask and Django are")
+    parser.add_argument("--venv", type=lambda path: Path(path).absolute(), default=ROOT / "build" / "bench" / "venv", help="where mod_wsgi, uWSGI, granian, Flask and Django are")
     parser.add_argument("--workloads", type=names(WORKLOADS), default=list(WORKLOADS), help=f"of {','.join(WORKLOADS)}")
     parser.add_argument("--contenders", type=names(CONTENDERS), help=f"of {','.join(CONTENDERS)}; default: those that are installed")
     parser.add_argument("--rounds", type=int, default=7, help="slices of each contender and workload (7)")

@@ -23,7 +23,10 @@ def prepare(httpd):
     # Options on the command line would be in the place of the title of a worker.
     options = "--trace-children=yes --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite --num-callers=50"
     options += f" --suppressions={SUPPRESSIONS} --log-file={directory}/%p"
-    httpd.environment = {"VALGRIND_OPTS": options, "PYTHONMALLOC": "malloc"}
+    httpd.environment = {"VALGRIND_OPTS": options}
+    # Each block by itself; a Python that can do without the GIL has to have its own allocator.
+    if not machine.python_tag.endswith("t"):
+        httpd.environment["PYTHONMALLOC"] = "malloc"
 
 
 @dataclass
