@@ -24,7 +24,7 @@ def takes_turns():
 
 
 def load(port, workload, connections, seconds):
-    """Requests, seconds, p50 and p99 in microseconds, errors."""
+    """Requests, seconds, p50 and p99 in microseconds, errors, connections that were closed before an answer came."""
     url = f"http://127.0.0.1:{port}{workload.path}"
     headers = [word for name, value in workload.headers.items() for word in ("-H", f"{name}: {value}")]
     if takes_turns():
@@ -67,4 +67,5 @@ def ab_figures(text):
         "p50": number(r"^\s+50%\s+(\d+)", 1000),
         "p99": number(r"^\s+99%\s+(\d+)", 1000),
         "errors": number(r"^Failed requests:\s+(\d+)") + number(r"^Non-2xx responses:\s+(\d+)"),
+        "closed": 0.0,
     }

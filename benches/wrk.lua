@@ -20,7 +20,7 @@ if hosts > 0 then
 end
 done = function(summary, latency, requests)
    local errors = summary.errors
-   io.write(string.format("\nBENCH requests=%d seconds=%f p50=%d p99=%d errors=%d\n",
+   io.write(string.format("\nBENCH requests=%d seconds=%f p50=%d p99=%d errors=%d closed=%d\n",
       summary.requests, summary.duration / 1e6, latency:percentile(50), latency:percentile(99),
-      errors.status + errors.connect + errors.read + errors.write + errors.timeout))
+      errors.status + errors.connect + errors.write + errors.timeout, errors.read))
 end

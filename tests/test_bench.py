@@ -109,10 +109,10 @@ def test_disturbed_slices_are_left_out_and_counted():
 def test_figures_of_both_clients_are_read():
     from load import ab_figures, wrk_figures
 
-    wrk = wrk_figures("  1234 requests in 1.00s\n\nBENCH requests=1234 seconds=1.002 p50=300 p99=900 errors=2\n")
-    assert wrk == {"requests": 1234, "seconds": 1.002, "p50": 300, "p99": 900, "errors": 2}
+    wrk = wrk_figures("  1234 requests in 1.00s\n\nBENCH requests=1234 seconds=1.002 p50=300 p99=900 errors=2 closed=3\n")
+    assert wrk == {"requests": 1234, "seconds": 1.002, "p50": 300, "p99": 900, "errors": 2, "closed": 3}
     ab = ab_figures(
         "Time taken for tests:   1.002 seconds\nComplete requests:      1234\nFailed requests:        1\nNon-2xx responses:      1\n"
         "Percentage of the requests served within a certain time (ms)\n  50%      3\n  99%      9\n 100%     12 (longest request)\n"
     )
-    assert ab == {"requests": 1234, "seconds": 1.002, "p50": 3000, "p99": 9000, "errors": 2}
+    assert ab == {"requests": 1234, "seconds": 1.002, "p50": 3000, "p99": 9000, "errors": 2, "closed": 0}
