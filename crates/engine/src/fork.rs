@@ -11,10 +11,9 @@ use pyo3_ffi as ffi;
 
 use crate::boundary::python_fn;
 use crate::class::{Table, method_no_arguments};
-use crate::gil;
-use crate::interpreter;
 use crate::metrics::METRICS;
 use crate::python::{Gil, Owned, Result};
+use crate::{gil, gilstate, interpreter};
 
 unsafe extern "C" {
     fn PyOS_BeforeFork();
@@ -81,12 +80,14 @@ fn fork_by(forks: impl FnOnce() -> libc::pid_t) -> io::Result<Fork> {
     if interpreter::are_several() {
         return Err(io::Error::other("Python cannot fork while it has sub-interpreters"));
     }
-    // SAFETY: the GIL is held; each of the three functions is called once, in the process it is for.
+    // SAFETY: the GIL is held, in the child again after the second function; each of the three is called once, in the
+    // process it is for.
     unsafe {
         PyOS_BeforeFork();
         match forks() {
             0 => {
                 PyOS_AfterFork_Child();
+                gilstate::find(Gil::assume());
                 set_serving();
                 Ok(Fork::Child)
             }
