@@ -76,9 +76,10 @@ test-long: build venv ## Restart, kill and overload for as long as the tests of 
 		$(call fail,"A request was lost$(,) or something was left behind; the output is above.")
 
 .PHONY: test-memcheck
-test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through valgrind and through debug allocators.
+test-memcheck: build venv valgrind ## Send 10,000 requests of every kind through valgrind and through debug allocators; have 1,000 interpreters come and go (half an hour).
 	cd tests
-	MEMORY_REQUESTS=10000 $(VENV)/bin/python -m pytest -o faulthandler_timeout=1800 reliability/test_memory.py $(PYTEST_ARGS) ||
+	MEMORY_REQUESTS=10000 $(VENV)/bin/python -m pytest -o faulthandler_timeout=1800 reliability/test_memory.py \
+		reliability/test_interpreters.py::test_memcheck_finds_no_fault_in_interpreters_that_come_and_go $(PYTEST_ARGS) ||
 		$(call fail,"Memory is used wrongly or kept; the output is above.")
 
 .PHONY: test-docker
