@@ -20,7 +20,7 @@ const FUNCTIONS: &[&str] = &[
     "ap_(set_keepalive|state_query|bucket_error_create|show_mpm|walk_config)",
     "ap_hook_(access_checker|check_config|child_init|child_status|child_stopping|end_generation)",
     "ap_hook_(fixups|handler|monitor|open_logs|post_config|pre_config|pre_mpm|test_config)",
-    "ap_hook_translate_name",
+    "ap_hook_(map_to_storage|translate_name)",
     "ap_reg(comp|exec_len|error|free)",
     "apr_brigade_(create|destroy|cleanup)",
     "apr_bucket_(eos|flush|heap|immortal|transient)_create",

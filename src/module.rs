@@ -48,6 +48,7 @@ impl Module for Wsgi {
                 .before(&[c"mod_userdir.c", c"mod_vhost_alias.c"]),
             translate::translate,
         );
+        hooks.map_to_storage(Order::NEXT_TO_LAST, translate::map_to_storage);
         access::register(hooks);
         hooks.handler(Order::MIDDLE, handler::handle);
     }

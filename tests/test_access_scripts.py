@@ -430,3 +430,40 @@ def test_with_satisfy_any_a_password_makes_up_for_the_wrong_address():
         statuses = [httpd.get(f"/?answer={answer}", headers).status for answer, headers in (("True", []), ("False", known("me", "me")), ("False", []))]
         assert statuses == [200, 200, 401]
         assert httpd.error_log.count("WRS2034") == 0
+
+
+INSIDE = """
+WSGIApplicationGroup %{GLOBAL}
+WSGIScriptAlias /app ${SCRIPTS}/app.wsgi
+<Directory "${SCRIPTS}">
+    WSGIAccessScript ${SCRIPTS}/access.py
+    RewriteEngine On
+    RewriteRule ^app.wsgi/go/(.*) /app/$1
+</Directory>
+ErrorDocument 403 /app/secret/page
+"""
+# Nobody comes in to what is secret.
+ACCESS = """
+def allow_access(environ, host):
+    return not environ["REQUEST_URI"].startswith("/app/secret") and not environ["PATH_INFO"].startswith("/secret")
+"""
+TELL = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [environ["PATH_INFO"].encode()]
+"""
+
+
+def test_a_script_in_a_section_of_its_directory_is_asked_for_each_path_inside(mode):
+    """Also for an internal redirection from one path of an application to another, in which httpd finds the same file again."""
+    httpd = Httpd(mode.serve() + INSIDE)
+    httpd.script("access.py", ACCESS)
+    httpd.script("app.wsgi", TELL)
+    with httpd:
+        assert httpd.get("/app/page").text == "/page"
+        assert httpd.get("/app/go/page").text == "/page"
+        for path in ("/app/go/secret/page", "/app/secret/page"):
+            response = httpd.get(path)
+            # httpd's own page: who may not come in does not get the document for that from there either.
+            assert (response.status, "/secret" in response.text) == (403, False), path
+            httpd.error_log.expect("WRS2034")

@@ -19,6 +19,7 @@ def config(mode):
         + """
 WSGIApplicationGroup %{GLOBAL}
 WSGIScriptAlias /app ${APPLICATIONS}
+WSGIScriptAlias /environ ${APPLICATIONS}/environ.wsgi
 WSGIScriptAlias /scripts ${SCRIPTS}
 WSGIScriptAlias /frozen/scripts ${SCRIPTS}
 <Location /frozen>
@@ -46,6 +47,20 @@ WSGIScriptAliasMatch ^/match/([a-z]+) ${APPLICATIONS}/$1.wsgi
 # preloading
 WSGIImportScript ${APPLICATIONS}/preload.wsgi process-group=PROCESS_GROUP application-group=%{GLOBAL}
 
+# sections for what is, by their words, in a directory
+WSGIScriptAlias /sections/below ${SCRIPTS}/below/app.wsgi
+<Directory "${SCRIPTS}/below/*">
+    Require all denied
+</Directory>
+WSGIScriptAlias /sections/exact ${SCRIPTS}/exact/app.wsgi
+<Directory "${SCRIPTS}/exact/app.wsgi">
+    Require all denied
+</Directory>
+WSGIScriptAlias /sections/linked ${SCRIPTS}/linked/app.wsgi
+<Directory "${SCRIPTS}/linked">
+    Options -FollowSymLinks
+</Directory>
+
 # handlers
 Alias /handled ${APPLICATIONS}
 <Location /handled>
@@ -68,7 +83,13 @@ Alias /by-extension ${APPLICATIONS}
 
 @pytest.fixture(scope="module")
 def server(mode):
-    with Httpd(config(mode)) as httpd:
+    httpd = Httpd(config(mode))
+    for name in ("below", "exact", "linked"):
+        (httpd.scripts / name).mkdir()
+    for name in ("below/app.wsgi", "exact/app.wsgi", "linked/target.wsgi"):
+        httpd.script("new.wsgi", VERSION % 1).rename(httpd.scripts / name)
+    (httpd.scripts / "linked" / "app.wsgi").symlink_to("target.wsgi")
+    with httpd:
         yield httpd
 
 
@@ -172,6 +193,33 @@ class TestMapping:
         environ = server.get("/match/environ/more/path").json["environ"]
         assert environ["PATH_INFO"] == ["str", "/more/path"]
         assert environ["SCRIPT_NAME"] == ["str", "/match/environ"]
+
+    @pytest.mark.parametrize("name", ["below", "exact"])
+    def test_a_section_for_what_is_below_the_script_holds_as_httpd_has_it(self, server, name):
+        """It looks at each component of a path, and whatever follows a file is none; a file found as a whole is treated as one."""
+        assert server.get(f"/sections/{name}/path").text == "version 1"
+        assert server.get(f"/sections/{name}").status == 403
+        server.error_log.expect("AH01630")
+
+    def test_a_symbolic_link_is_refused_where_links_are_not_followed(self, server):
+        for path in ("", "/", "/path"):
+            assert server.get(f"/sections/linked{path}").status == 403
+            server.error_log.expect("Symbolic link not allowed")
+
+    @pytest.mark.parametrize(
+        ("path", "path_info"),
+        [("/", "/"), ("/a/.b/..c/", "/a/.b/..c/"), ("//a///b", "/a/b"), ("/./a/../b", "/b"), ("/%2E/a", "/a"), ("/" + 300 * "a", "/" + 300 * "a")],
+    )
+    def test_what_follows_the_script_is_path_info(self, server, path, path_info):
+        environ = server.get(f"/environ{path}").json["environ"]
+        assert environ["PATH_INFO"] == ["str", path_info]
+        assert environ["SCRIPT_NAME"] == ["str", "/environ"]
+
+    @pytest.mark.ours
+    def test_what_follows_the_script_may_be_longer_than_a_path_of_a_file(self, server):
+        path = "/" + 5000 * "a"
+        environ = server.get(f"/environ{path}").json["environ"]
+        assert environ["PATH_INFO"] == ["str", path]
 
     @pytest.mark.parametrize("prefix", ["handled", "by-extension"])
     def test_set_handler_and_add_handler_run_scripts(self, server, prefix):

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::error::Error;
 use super::import::ImportScript;
@@ -84,7 +85,41 @@ pub struct ScriptAlias {
     pub options: ScriptOptions,
     /// Where it was written.
     pub origin: Origin,
+    /// The target is the same for all requests, and httpd takes it as it is written.
+    is_plain: bool,
+    /// Whether a request found a directory there.
+    pub is_directory: Learned,
 }
+
+/// Something that is learned while requests are served, and begins as `false`. It is no part of what was configured.
+#[derive(Debug, Default)]
+pub struct Learned(AtomicBool);
+
+impl Learned {
+    /// Is it known?
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// It is known from now on.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Learned {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Learned {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Learned {}
 
 /// Where an alias sends a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +130,20 @@ pub struct Route<'a> {
     pub alias: &'a ScriptAlias,
     /// The file name for the request, with whatever of the URI follows the alias.
     pub filename: Vec<u8>,
+}
+
+/// Is this an absolute path in which no component is empty, but the last, or `.` or `..`?
+fn is_clean(path: &[u8]) -> bool {
+    let mut rest = path;
+    while let [b'/', after @ ..] = rest {
+        let end = after.iter().position(|&byte| byte == b'/').unwrap_or(after.len());
+        let (component, next) = after.split_at(end);
+        if matches!(component, b"." | b"..") || (component.is_empty() && !next.is_empty()) {
+            return false;
+        }
+        rest = next;
+    }
+    rest.is_empty() && !path.is_empty()
 }
 
 impl ScriptAlias {
@@ -147,7 +196,11 @@ impl ScriptAlias {
                 _ => options.pass_authorization = Some(setting.flag()?),
             }
         }
-        Ok(Self { location, target, options, origin })
+        let varies = matches!(location, Location::Match(_))
+            && target.iter().any(|byte| matches!(byte, b'$' | b'\\'));
+        let is_plain = !varies && is_clean(&target) && !target.ends_with(b"/");
+        let is_directory = Learned::default();
+        Ok(Self { location, target, options, origin, is_plain, is_directory })
     }
 
     /// The directive that made this alias.
@@ -175,6 +228,13 @@ impl ScriptAlias {
                 Some(filename)
             }
         }
+    }
+
+    /// The path info in a file name of this alias, provided that the target is a file: where the walk of httpd from one component of the
+    /// name to the next would cut it. `None` if there is none, or httpd would clean up the name first.
+    pub fn path_info<'a>(&self, filename: &'a [u8]) -> Option<&'a [u8]> {
+        let rest = filename.strip_prefix(self.target.as_slice())?;
+        (self.is_plain && is_clean(rest)).then_some(rest)
     }
 
     /// Whether the script depends on what the regular expression matches.
@@ -329,6 +389,32 @@ pub(super) mod tests {
         assert_eq!(alias.filename(b"/one/x"), Some(b"/srv/one.wsgi/x".to_vec()));
         assert_eq!(pattern("/ /srv/a.wsgi").filename(b"/x"), Some(b"/srv/a.wsgi/x".to_vec()));
         assert_eq!(alias.filename(b"/two"), None);
+    }
+
+    #[test]
+    fn a_name_is_cut_where_httpd_would_cut_it() {
+        fn path_info(alias: &ScriptAlias, uri: &str) -> Option<String> {
+            let name = alias.filename(uri.as_bytes()).unwrap();
+            alias.path_info(&name).map(|rest| String::from_utf8(rest.to_vec()).unwrap())
+        }
+        let alias = prefix("/app /srv/app.wsgi");
+        for (uri, expected) in [
+            ("/app/", "/"),
+            ("/app/x/.y/", "/x/.y/"),
+            ("//app/..x/y.", "/..x/y."),
+            ("/app/x", "/x"),
+        ] {
+            assert_eq!(path_info(&alias, uri).as_deref(), Some(expected), "{uri}");
+        }
+        for uri in ["/app", "/app//x", "/app/x//", "/app/./x", "/app/x/.."] {
+            assert_eq!(path_info(&alias, uri), None, "{uri}");
+        }
+        for line in ["/app/ /srv/scripts/", "/ /srv/scripts/", "/ /srv/./app.wsgi", "/ app.wsgi"] {
+            assert_eq!(path_info(&prefix(line), "/app/x"), None, "{line}");
+        }
+        assert_eq!(path_info(&pattern("/one /srv/app.wsgi"), "/one/x").as_deref(), Some("/x"));
+        assert_eq!(path_info(&pattern("/one /srv$0.wsgi"), "/one/x"), None);
+        assert_eq!(alias.path_info(b"/srv/other.wsgi/x"), None, "another module has mapped it");
     }
 
     #[test]

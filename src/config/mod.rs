@@ -46,7 +46,7 @@ mod telemetry;
 mod trusted;
 pub mod words;
 
-pub use alias::{ScriptOptions, route};
+pub use alias::{ScriptAlias, ScriptOptions, route};
 pub use check_gil::Used;
 pub use check_preload::main_scripts;
 pub use daemon_group::{DaemonGroup, Reload};

@@ -32,6 +32,8 @@ impl Order {
     pub const MIDDLE: Self = Self::at(sys::APR_HOOK_MIDDLE as c_int);
     /// Late.
     pub const LAST: Self = Self::at(sys::APR_HOOK_LAST as c_int);
+    /// Right before what is after all others, which is mostly httpd's own.
+    pub const NEXT_TO_LAST: Self = Self::at(sys::APR_HOOK_REALLY_LAST as c_int - 1);
     /// After all others.
     pub const REALLY_LAST: Self = Self::at(sys::APR_HOOK_REALLY_LAST as c_int);
 
@@ -165,6 +167,8 @@ impl<'p> Hooks<'p> {
         monitor(Pool<'_>, Server<'_>) -> Status = ap_hook_monitor, monitor;
         /// To map a path to a file.
         translate_name(Request<'_>) -> Status = ap_hook_translate_name, request;
+        /// To find the file and the sections of a path that was mapped.
+        map_to_storage(Request<'_>) -> Status = ap_hook_map_to_storage, request;
         /// To refuse a client by where it comes from.
         access_checker(Request<'_>) -> Status = ap_hook_access_checker, request;
         /// Last chance before the handler.

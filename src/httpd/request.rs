@@ -441,6 +441,19 @@ impl Request<'_> {
         unsafe { (*self.field()).canonical_filename = name.as_ptr().cast_mut() };
     }
 
+    /// Looks at the file of the request as httpd's walk over its directories does, which then need not do it again. What it is.
+    pub fn look_at_file(self) -> FileType {
+        // SAFETY: a live request_rec whose file is set, or null, which no system call takes for a name.
+        let found = truth(unsafe { sys::shim_request_look_at_file(self.as_ptr()) });
+        if found { self.file_type() } else { FileType::Missing }
+    }
+
+    /// Nothing is known of the file of the request.
+    pub fn forget_file(self) {
+        // SAFETY: httpd lets modules write this field of a live request_rec.
+        unsafe { (*self.field()).finfo.filetype = sys::apr_filetype_e_APR_NOFILE };
+    }
+
     /// Sets what follows the file in the path.
     pub fn set_path_info(self, path: &[u8]) {
         let path = self.pool().dup(path);

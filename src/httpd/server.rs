@@ -3,7 +3,7 @@
 //! A `server_rec` belongs to the configuration; after start-up it is only read, by all threads.
 //! See <https://ci.apache.org/projects/httpd/trunk/doxygen/structserver__rec.html>.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, c_char, c_int};
 use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
@@ -49,6 +49,25 @@ pub struct Server<'s> {
 impl PartialEq for Server<'_> {
     fn eq(&self, other: &Self) -> bool {
         self.ptr == other.ptr
+    }
+}
+
+/// A `<Directory>` section.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'s> {
+    path: *const c_char,
+    /// How many slashes its path has.
+    pub depth: u32,
+    /// Its path has `*`, `?` or `[`.
+    pub has_wildcards: bool,
+    alive: PhantomData<&'s sys::server_rec>,
+}
+
+impl<'s> Section<'s> {
+    /// Its path, with a slash at the end; `None` if it is a regular expression.
+    pub fn path(self) -> Option<&'s CStr> {
+        // SAFETY: null, or a string of the configuration's pool.
+        unsafe { text(self.path) }
     }
 }
 
@@ -101,6 +120,29 @@ impl<'s> Server<'s> {
     pub fn directory_config<M: Module>(self) -> &'s M::Directory {
         // SAFETY: as above.
         unsafe { M::record().directory_config(self.record().lookup_defaults) }
+    }
+
+    /// The `<Directory>` sections that hold in this server, those with few components first and regular expressions last.
+    pub fn sections(self) -> impl Iterator<Item = Section<'s>> {
+        (0..).map_while(move |place| {
+            let (mut path, mut depth, mut wildcard) = (std::ptr::null(), 0, 0);
+            // SAFETY: a live server_rec whose configuration is complete; the places are ours.
+            let is_there = unsafe {
+                sys::shim_server_section(
+                    self.as_ptr(),
+                    place,
+                    &raw mut path,
+                    &raw mut depth,
+                    &raw mut wildcard,
+                )
+            };
+            truth(is_there).then(|| Section {
+                path,
+                depth,
+                has_wildcards: truth(wildcard),
+                alive: PhantomData,
+            })
+        })
     }
 
     /// `ServerName`

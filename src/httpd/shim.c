@@ -125,6 +125,18 @@ void shim_bucket_delete(apr_bucket *bucket)
     apr_bucket_delete(bucket);
 }
 
+void shim_bucket_init(apr_bucket *bucket, apr_bucket_alloc_t *list)
+{
+    APR_BUCKET_INIT(bucket);
+    bucket->free = apr_bucket_free;
+    bucket->list = list;
+}
+
+void shim_bucket_insert_after(apr_bucket *bucket, apr_bucket *next)
+{
+    APR_BUCKET_INSERT_AFTER(bucket, next);
+}
+
 int shim_status_is_again(apr_status_t status)
 {
     return APR_STATUS_IS_EAGAIN(status);
@@ -206,6 +218,26 @@ int shim_request_maps_files(const request_rec *r)
     return core->enable_mmap == ENABLE_MMAP_ON;
 }
 
+int shim_request_look_at_file(request_rec *r)
+{
+    return ap_run_dirwalk_stat(&r->finfo, r, APR_FINFO_MIN) == APR_SUCCESS;
+}
+
+int shim_server_section(const server_rec *s, int place, const char **path, unsigned *depth, int *wildcard)
+{
+    const core_server_config *server = ap_get_core_module_config(s->module_config);
+    const core_dir_config *section;
+
+    if (server->sec_dir == NULL || place >= server->sec_dir->nelts) {
+        return 0;
+    }
+    section = ap_get_core_module_config(((ap_conf_vector_t **)server->sec_dir->elts)[place]);
+    *path = section->r != NULL ? NULL : section->d;
+    *depth = section->d_components;
+    *wildcard = section->d_is_fnmatch;
+    return 1;
+}
+
 void shim_request_not_cached(request_rec *r)
 {
     for (; r != NULL; r = r->main) {
@@ -245,6 +277,16 @@ int shim_connection_input(conn_rec *c)
         socket = ap_get_conn_socket(c);
     }
     return socket != NULL && apr_os_sock_get(&fd, socket) == APR_SUCCESS ? fd : -1;
+}
+
+void *shim_connection_config(const conn_rec *c, const module *record)
+{
+    return ap_get_module_config(c->conn_config, record);
+}
+
+void shim_connection_set_config(conn_rec *c, const module *record, void *config)
+{
+    ap_set_module_config(c->conn_config, record, config);
 }
 
 /* How long is waited for the client from now on, and before; only where the connection has a socket of its own. */

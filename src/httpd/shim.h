@@ -54,6 +54,8 @@ int shim_bucket_is_metadata(const apr_bucket *bucket);
 apr_status_t shim_bucket_read(apr_bucket *bucket, const char **data, apr_size_t *length, int block);
 apr_status_t shim_bucket_split(apr_bucket *bucket, apr_size_t point);
 void shim_bucket_delete(apr_bucket *bucket);
+void shim_bucket_init(apr_bucket *bucket, apr_bucket_alloc_t *list);
+void shim_bucket_insert_after(apr_bucket *bucket, apr_bucket *next);
 
 /* status values of APR */
 int shim_status_is_again(apr_status_t status);
@@ -69,6 +71,8 @@ void shim_request_not_cached(request_rec *r);
 void shim_request_send_continue(request_rec *r);
 /* What to poll for input: the socket, or the pipe by which mod_http2 wakes a stream; -1 if there is neither. */
 int shim_connection_input(conn_rec *c);
+void *shim_connection_config(const conn_rec *c, const module *record);
+void shim_connection_set_config(conn_rec *c, const module *record, void *config);
 int shim_connection_is_ssl(conn_rec *c);
 int shim_connection_wait(conn_rec *c, apr_interval_time_t time, apr_interval_time_t *before);
 const char *shim_ssl_variable(request_rec *r, const char *name);
@@ -76,6 +80,11 @@ int shim_request_passes_authorization(const request_rec *r);
 /* What ap_add_cgi_vars says as REQUEST_URI and REDIRECT_URL. */
 int shim_request_says_current_uri(const request_rec *r);
 const char *shim_request_redirect_url(request_rec *r);
+/* Looks at the file as ap_directory_walk does. */
+int shim_request_look_at_file(request_rec *r);
+/* A <Directory> section by its place, in the order in which ap_directory_walk has them; 0 behind the last. Without a path, if
+ * it is a regular expression. */
+int shim_server_section(const server_rec *s, int place, const char **path, unsigned *depth, int *wildcard);
 void shim_connection_close(conn_rec *c);
 int shim_connection_kept(const conn_rec *c);
 

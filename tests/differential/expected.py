@@ -105,6 +105,8 @@ LISTED = [
             "responses-length-with-blanks responses-length-with-plus responses-length-empty"),
     differs("last-modified", "daemon", "headers",
             "responses-last-modified-in-another-form responses-last-modified-nonsense"),
+    differs("long-path", "embedded daemon", "status headers body",
+            "mounts-file-with-a-long-path"),
     differs("ranges", "embedded", "status headers body",
             "files-range"),
     differs("location-with-200", "daemon", "headers body",

@@ -21,6 +21,7 @@ SCENARIOS = [
     Scenario("file", NAMES, at("/mount-file", "/mount-file/", "/mount-file/a", "/mount-filex", "/mount-file?q"),
              config="WSGIScriptAlias /mount-file $FILE\n"),
     Scenario("file-deep", NAMES, at("/deep/er", "/deep/er/a", "/deep", "/deep//er//a", "/deep/er//"), config="WSGIScriptAlias /deep/er $FILE\n"),
+    Scenario("file-with-a-long-path", NAMES, at("/mount-long/" + 5000 * "a"), config="WSGIScriptAlias /mount-long $FILE\n"),
     Scenario("file-with-slash", NAMES, at("/slashed/", "/slashed/a", "/slashed", "/slashed//a"), config="WSGIScriptAlias /slashed/ $FILE/\n"),
     Scenario("file-slash-on-the-url-only", NAMES, at("/halfslashed/", "/halfslashed/a", "/halfslashed"), config="WSGIScriptAlias /halfslashed/ $FILE\n"),
     Scenario("root", NAMES, at("/", "/a", "/a/b/", "//", "//a//b", "/%61", "/?q", host="root.example"), config=host("root", "WSGIScriptAlias / $FILE")),
