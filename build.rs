@@ -20,10 +20,12 @@ const FUNCTIONS: &[&str] = &[
     "ap_(set_keepalive|state_query|bucket_error_create|show_mpm|walk_config)",
     "ap_hook_(access_checker|check_config|child_init|child_status|child_stopping|end_generation)",
     "ap_hook_(fixups|handler|monitor|open_logs|post_config|pre_config|pre_mpm|test_config)",
-    "ap_hook_(map_to_storage|translate_name)",
+    "ap_hook_(insert_network_bucket|map_to_storage|translate_name)",
     "ap_reg(comp|exec_len|error|free)",
     "apr_brigade_(create|destroy|cleanup)",
     "apr_bucket_(eos|flush|heap|immortal|transient)_create",
+    "apr_bucket_(alloc|copy_notimpl|destroy_noop|free|heap_make|immortal_make|setaside_notimpl|split_notimpl)",
+    "apr_socket_(recv|timeout_get|timeout_set)",
     "apr_os_file_get",
     "apr_palloc",
     "apr_strerror",
@@ -45,6 +47,8 @@ const TYPES: &[&str] = &[
     "command_rec",
     "ap_directive_t",
     "apr_table_entry_t",
+    "apr_bucket(_heap|_type_t)?",
+    "apr_read_type_e",
     "apr_array_header_t",
     "apr_proc_t",
     "ap_regex_t",
@@ -81,6 +85,8 @@ const VARS: &[&str] = &[
     "AUTH(N|Z)_PROVIDER_(GROUP|VERSION)",
     "SATISFY_ANY",
     "APR_TIMEUP",
+    "APR_BUCKET_BUFF_SIZE",
+    "AP_DECLINED",
 ];
 
 /// What apxs says about how modules are compiled.

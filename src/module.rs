@@ -51,6 +51,7 @@ impl Module for Wsgi {
         hooks.map_to_storage(Order::NEXT_TO_LAST, translate::map_to_storage);
         access::register(hooks);
         hooks.handler(Order::MIDDLE, handler::handle);
+        hooks.read_large_bodies_at_once::<Self>();
     }
 }
 

@@ -88,6 +88,10 @@ impl<M: Module> Record<M> {
         unsafe { (*self.module.get()).module_index }
     }
 
+    pub(super) fn as_ptr(&self) -> *mut sys::module {
+        self.module.get()
+    }
+
     /// # Safety
     /// `vector` is the configuration of a server, alive during `'a`.
     pub(super) unsafe fn server_config<'a>(

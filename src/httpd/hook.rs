@@ -7,8 +7,10 @@
 use std::ffi::{CStr, c_char, c_int};
 use std::ptr::{self, NonNull};
 
+use super::config::Module;
 use super::entry::entry;
 use super::log::{self, Level};
+use super::network;
 use super::pool::Pool;
 use super::request::Request;
 use super::server::Server;
@@ -175,6 +177,24 @@ impl<'p> Hooks<'p> {
         fixups(Request<'_>) -> Status = ap_hook_fixups, request;
         /// To answer a request.
         handler(Request<'_>) -> Status = ap_hook_handler, request;
+    }
+}
+
+impl Hooks<'_> {
+    /// Has large request bodies that [`Input`](super::input::Input) reads come in large pieces. Where another module has a
+    /// network bucket of its own it is not ours.
+    pub fn read_large_bodies_at_once<M: Module>(&self) {
+        network::set_module(M::record().as_ptr());
+        let Order { position, .. } = Order::NEXT_TO_LAST;
+        // SAFETY: the entry has the signature of this hook.
+        unsafe {
+            sys::ap_hook_insert_network_bucket(
+                Some(network::insert),
+                ptr::null(),
+                ptr::null(),
+                position,
+            );
+        }
     }
 }
 

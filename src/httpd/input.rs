@@ -4,6 +4,7 @@
 
 use super::brigade::Brigade;
 use super::bucket::{Blocking, Bucket, Kind};
+use super::network::Wide;
 use super::request::Request;
 use super::status::Error;
 use super::sys;
@@ -33,6 +34,9 @@ pub enum Chunk<R> {
 
 /// How often a blocking filter may give nothing before that is an error.
 const EMPTY_READS: u32 = 16;
+
+/// How much the filters are asked for at once. They hold all of it in memory.
+const AT_ONCE: usize = 256 * 1024;
 
 /// The reader of one request's body.
 pub struct Input<'r> {
@@ -163,10 +167,19 @@ impl<'r> Input<'r> {
         Ok(Chunk::End)
     }
 
+    /// How many of `most` bytes are likely to come: what is missing of the declared length, or else as many as came already.
+    fn expected(&self, most: usize) -> usize {
+        let missing = |length: u64| length.saturating_sub(self.received);
+        let expected = declared(self.request).map_or(self.received, missing);
+        usize::try_from(expected).map_or(most, |expected| expected.min(most))
+    }
+
     /// Asks the filters for more; `false` if there is nothing now.
     fn fetch(&mut self, most: usize, blocking: Blocking) -> Result<bool, Error> {
+        let most = most.min(AT_ONCE);
         let bytes = sys::apr_off_t::try_from(most).unwrap_or(sys::apr_off_t::MAX);
         let block = i32::from(blocking == Blocking::Wait);
+        let _wide = Wide::new(self.request.connection(), self.expected(most));
         for _ in 0..EMPTY_READS {
             // SAFETY: the input filters and the brigade are of the same live request.
             let status = unsafe {
@@ -192,15 +205,19 @@ impl<'r> Input<'r> {
 /// How long mod_http2 has to say that an end is none. Its other thread does so some microseconds after it, if the system lets it run.
 const SETTLING: Duration = Duration::from_millis(5);
 
+/// What `Content-Length` says. A filter that changes the length of the body removes it.
+fn declared(request: Request<'_>) -> Option<u64> {
+    let text = request.headers_in().get(c"Content-Length")?;
+    text.to_str().ok()?.parse().ok()
+}
+
 /// Is the end of a body one that mod_http2 makes of a stream that was reset? Over HTTP/1.1 httpd itself looks after that.
 fn is_cut(request: Request<'_>, received: u64) -> bool {
     let connection = request.connection();
     if !connection.is_secondary() {
         return false;
     }
-    // A filter that changes the length of the body removes the header.
-    let declared = request.headers_in().get(c"Content-Length");
-    if let Some(length) = declared.and_then(|text| text.to_str().ok()?.parse::<u64>().ok()) {
+    if let Some(length) = declared(request) {
         return connection.is_aborted() || received < length;
     }
     // Such a stream gets its end like any other, and only then is its connection marked as aborted.

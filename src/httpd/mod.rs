@@ -18,6 +18,7 @@ mod entry;
 pub mod hook;
 pub mod input;
 pub mod log;
+mod network;
 pub mod pool;
 pub mod process;
 pub mod provider;

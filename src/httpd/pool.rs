@@ -77,6 +77,15 @@ impl<'p> Pool<'p> {
         unsafe { std::slice::from_raw_parts(place, values.len()) }
     }
 
+    /// Puts a value into the pool that needs no drop. The pointer is valid until the pool is destroyed.
+    pub(super) fn place<T>(self, value: T) -> *mut T {
+        const { assert!(align_of::<T>() <= 8 && !std::mem::needs_drop::<T>()) };
+        let place: *mut T = self.reserve(size_of::<T>()).cast();
+        // SAFETY: `place` has room for the value; APR aligns what it allocates to 8 bytes.
+        unsafe { place.write(value) };
+        place
+    }
+
     fn reserve(self, size: usize) -> *mut c_void {
         // SAFETY: the pool is alive during `'p` and used by this thread only.
         let place = unsafe { sys::apr_palloc(self.as_ptr(), size) };

@@ -39,12 +39,12 @@ def application(environ, start_response):
 """
 
 
-def keep_asking(httpd, path, count):
+def keep_asking(httpd, path, count, body=None):
     """So many requests over one connection, each of which finds the server at rest."""
     with httpd.connect(120) as connection:
         for _ in range(count):
             wait_until(lambda: processes.at_rest(httpd.pid), "every process of the server to rest", 60, 0.001)
-            response = connection.request("GET", path).response()
+            response = connection.request("GET" if body is None else "POST", path, body=body).response()
             assert response.status == 200, f"{path}: {response.status} {response.body!r}"
 
 
@@ -149,11 +149,11 @@ class Strace:
         text = (self.httpd.output / "calls").read_text("utf-8", "replace")
         return [line.split(None, 1) for line in text.splitlines()]
 
-    def measure(self, path, warm, count):
+    def measure(self, path, warm, count, body=None):
         """System calls per request, by name, of httpd and of the daemon processes together."""
-        keep_asking(self.httpd, path, warm)
+        keep_asking(self.httpd, path, warm, body)
         before = len(self.lines())
-        keep_asking(self.httpd, path, count)
+        keep_asking(self.httpd, path, count, body)
         wait_until(lambda: processes.at_rest(self.httpd.pid), "every process of the server to rest", 60, 0.001)
         threads = set(map(int, os.listdir(f"/proc/{self.httpd.pid}/task")))
         calls = {True: collections.Counter(), False: collections.Counter()}
