@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
@@ -66,6 +67,21 @@ def test_a_wrong_answer_is_seen(monkeypatch):
         server.verify(hello, expected)
         with pytest.raises(RuntimeError, match="hello: answered"):
             server.verify(hello, [*expected[:3], "0" * 64], 0)
+
+
+def test_a_contender_whose_program_ends_is_left_out(capsys):
+    from bench import answers_rightly
+    from contenders import CONTENDERS, Server
+    from workloads import WORKLOADS, answers
+
+    hello = WORKLOADS["hello"]
+    expected = answers(Httpd.stage.venv / "bin" / "python", [hello])["hello"]
+    ends = replace(CONTENDERS["granian"], backend=("python", "-c", "raise SystemExit('it ends')"))
+    with Server(ends, Httpd.stage.venv) as server:
+        assert not answers_rightly(server, hello, expected)
+    said = capsys.readouterr().out
+    assert said.startswith("granian is left out of hello: ")
+    assert "it ends" in said
 
 
 def test_a_short_run_writes_all_results(tmp_path):
