@@ -198,7 +198,8 @@ unsafe fn receive(
     }
 }
 
-/// Puts what is little into a small buffer, as many of them may be kept: a client can send bytes one by one. The buffer and its size.
+/// Puts what does not fill half of a large buffer into a smaller one, as the core keeps as many as it is asked for: a client can send bytes one
+/// by one. The buffer and its size.
 ///
 /// # Safety
 /// A buffer of this size of the allocator, with so many bytes in it.
@@ -208,18 +209,18 @@ unsafe fn shrink(
     count: usize,
     list: *mut sys::apr_bucket_alloc_t,
 ) -> (*mut c_char, usize) {
-    if size <= USUAL || count > USUAL {
+    if size <= USUAL || count > size / 2 {
         return (buffer, size);
     }
     // SAFETY: by this function's contract; both have room for the bytes, and are not the same.
     unsafe {
-        let small: *mut c_char = sys::apr_bucket_alloc(USUAL, list).cast();
+        let small: *mut c_char = sys::apr_bucket_alloc(count, list).cast();
         if small.is_null() {
             return (buffer, size);
         }
         ptr::copy_nonoverlapping(buffer, small, count);
         sys::apr_bucket_free(buffer.cast());
-        (small, USUAL)
+        (small, count)
     }
 }
 

@@ -59,7 +59,7 @@ fn cut(request: Request<'_>, alias: &ScriptAlias) {
     let Some(whole) = request.filename() else { return };
     let Some(path_info) = alias.path_info(whole.to_bytes()) else { return };
     // Another module may have done something about it.
-    let is_ours = bytes(request.path_info()).is_empty() && request.file_type() == FileType::Missing;
+    let is_ours = request.path_info().is_none() && request.file_type() == FileType::Missing;
     if !is_ours || has_section_within(request, &alias.target) {
         return;
     }
@@ -74,7 +74,7 @@ fn cut(request: Request<'_>, alias: &ScriptAlias) {
 }
 
 /// Might a section be for what is in a directory of the name of this file? httpd applies it also to the file itself when it has found that
-/// as a whole, but not when it came there step by step.
+/// as a whole, but not when it came there step by step. (It also looks for a `.htaccess` in it then, if it looks for any, and finds none.)
 fn has_section_within(request: Request<'_>, file: &[u8]) -> bool {
     let depth = 1 + file.iter().filter(|&&byte| byte == b'/').count();
     request.server().sections().any(|section| {
